@@ -1,0 +1,91 @@
+# red5-tls-proxy. `make help` lists the targets.
+
+VERSION    ?= 0.1.0
+CC         ?= cc
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+CFLAGS     ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+PYTEST     ?= /usr/bin/python3 -m pytest
+
+# V=1 shows whole commands.
+Q = $(if $(V),,@echo '  $(@)';)
+
+LIBRARIES = openssl libuv inih
+
+WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SANITIZE  = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+DEFINES   = -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I.
+
+# Asked for once, when a target that compiles is made: `make help` and `make
+# demo` must work before anything is installed.
+library_cflags = $(eval library_cflags := $$(shell $(PKG_CONFIG) --cflags $(LIBRARIES)))$(library_cflags)
+library_libs   = $(eval library_libs := $$(shell $(PKG_CONFIG) --libs $(LIBRARIES)))$(library_libs)
+cmocka_libs    = $(eval cmocka_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(cmocka_libs)
+
+sources = $(wildcard base/*.c config/*.c tls/*.c proxy/*.c)
+tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
+
+.PHONY: all asan test lint unit integration demo install clean help
+.DEFAULT_GOAL := all
+
+all: build/red5-tls-proxy ## build build/red5-tls-proxy
+
+build/red5-tls-proxy: $(sources:%.c=build/%.o)
+	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) -o $@ $^ $(library_libs)
+
+build/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(DEFINES) $(WARNINGS) $(HARDENING) $(CPPFLAGS) $(CFLAGS) $(library_cflags) -MMD -MP -c -o $@ $<
+
+asan: build/asan/red5-tls-proxy ## the same with AddressSanitizer and UBSan, for tests
+
+build/asan/red5-tls-proxy: $(sources:%.c=build/asan/%.o)
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(library_libs)
+
+build/asan/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(DEFINES) $(WARNINGS) -O1 -g $(SANITIZE) $(CPPFLAGS) $(library_cflags) -MMD -MP -c -o $@ $<
+
+# A unit test links the whole program but its main.
+build/asan/test_%: build/asan/test/unit/test_%.o $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o))
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(library_libs) $(cmocka_libs)
+
+.PRECIOUS: build/%.o build/asan/%.o build/asan/test/unit/%.o
+-include $(wildcard build/*/*.d build/asan/*/*.d build/asan/test/unit/*.d)
+
+# The parts of a test run each install nothing; `test` does, for all of them.
+test: ## install what is missing, then lint, unit and integration tests
+	scripts/install-deps --build --test
+	$(MAKE) lint unit integration
+
+lint: ## layers, clang-tidy, clang-format, shellcheck
+	scripts/check-layers --self-test
+	scripts/check-layers
+	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch])
+	printf '%s\n' $(sources) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' -- $(DEFINES) $(library_cflags) 2>&1 | \
+	    { ! grep -E '(warning|error):'; }
+	shellcheck $(wildcard scripts/* .ci/run)
+
+unit: $(tests) ## unit tests, with sanitizers
+	@for t in $(tests); do ./$$t || exit 1; done
+
+integration: all asan ## real clients and servers against the real program
+	$(PYTEST) -n 2 --dist loadgroup -q test/integration
+
+demo: ## install what is missing, then a picture through RTMPS and a page through HTTPS
+	scripts/install-deps --build --demo
+	$(MAKE) all
+	scripts/demo
+
+install: all ## install into DESTDIR and PREFIX
+	install -D -m 0755 build/red5-tls-proxy $(DESTDIR)$(PREFIX)/sbin/red5-tls-proxy
+	install -D -m 0644 proxy.ini $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/proxy.ini
+	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/README.md
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1: /p' Makefile | expand -t 4 | column -t -s: -o' '

@@ -1,0 +1,195 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOST_BYTES = 256 };
+
+static struct addr from_ipv4(struct in_addr host, uint16_t port)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = host, .sin_port = htons(port) };
+    struct addr a = { .len = sizeof(in) };
+
+    memcpy(&a.storage, &in, sizeof(in));
+    return a;
+}
+
+static struct addr from_ipv6(struct in6_addr host, uint16_t port)
+{
+    struct sockaddr_in6 in = { .sin6_family = AF_INET6,
+                               .sin6_addr = host,
+                               .sin6_port = htons(port) };
+    struct addr a = { .len = sizeof(in) };
+
+    memcpy(&a.storage, &in, sizeof(in));
+    return a;
+}
+
+static int parse_port(const char *text, uint16_t *port, struct error *err)
+{
+    char *end;
+    unsigned long n;
+
+    if (*text < '0' || *text > '9')
+        return error_set(err, "\"%s\" is no port", text);
+    n = strtoul(text, &end, 10);
+    if (*end != '\0')
+        return error_set(err, "\"%s\" is no port", text);
+    if (n > 65535)
+        return error_set(err, "port %s is out of range (0 to 65535)", text);
+    *port = (uint16_t)n;
+    return 0;
+}
+
+/* Cut "HOST:PORT" at its last colon, and brackets off the host. */
+static int split(const char *text, char host[HOST_BYTES], bool *is_bracketed, uint16_t *port,
+                 struct error *err)
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon != NULL ? (size_t)(colon - text) : 0;
+
+    *is_bracketed = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+    if (*is_bracketed) {
+        text++;
+        n -= 2;
+    }
+    if (n == 0)
+        return error_set(err, "\"%s\" is not of the form HOST:PORT", text);
+    if (n >= HOST_BYTES)
+        return error_set(err, "\"%.40s...\" is too long for a host", text);
+    memcpy(host, text, n);
+    host[n] = '\0';
+    if (!*is_bracketed && strchr(host, ':') != NULL)
+        return error_set(err, "\"%s\": write an IPv6 address in brackets, as [::1]:5443", text);
+    return parse_port(colon + 1, port, err);
+}
+
+static int parse_number(const char *host, bool is_bracketed, uint16_t port, struct addr *out)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (!is_bracketed && inet_pton(AF_INET, host, &v4) == 1) {
+        *out = from_ipv4(v4, port);
+        return 1;
+    }
+    if (is_bracketed && inet_pton(AF_INET6, host, &v6) == 1) {
+        *out = from_ipv6(v6, port);
+        return 1;
+    }
+    return 0;
+}
+
+int addr_parse_listen(const char *text, struct addr out[2], struct error *err)
+{
+    char host[HOST_BYTES];
+    bool is_bracketed;
+    uint16_t port;
+
+    if (split(text, host, &is_bracketed, &port, err) < 0)
+        return -1;
+    if (strcmp(host, "*") == 0) {
+        out[0] = from_ipv4((struct in_addr){ INADDR_ANY }, port);
+        out[1] = from_ipv6(in6addr_any, port);
+        return 2;
+    }
+    if (parse_number(host, is_bracketed, port, &out[0]) == 1)
+        return 1;
+    return error_set(
+        err, "\"%s\" is no address; write *:PORT, 192.0.2.1:PORT or [2001:db8::1]:PORT", text);
+}
+
+static int look_up(const char *host, uint16_t port, struct addr *out, size_t max, struct error *err)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    struct addrinfo *found;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+    int n = 0;
+
+    if (rc != 0)
+        return error_set(err, "\"%s\" cannot be resolved: %s", host, gai_strerror(rc));
+    for (const struct addrinfo *ai = found; ai != NULL && (size_t)n < max; ai = ai->ai_next) {
+        if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6)
+            continue;
+        memcpy(&out[n].storage, ai->ai_addr, ai->ai_addrlen);
+        out[n].len = ai->ai_addrlen;
+        addr_set_port(&out[n], port);
+        n++;
+    }
+    freeaddrinfo(found);
+    return n > 0 ? n : error_set(err, "\"%s\" has no usable address", host);
+}
+
+int addr_resolve(const char *text, struct addr *out, size_t max, struct error *err)
+{
+    char host[HOST_BYTES];
+    bool is_bracketed;
+    uint16_t port;
+
+    if (split(text, host, &is_bracketed, &port, err) < 0)
+        return -1;
+    if (port == 0)
+        return error_set(err, "port 0 is out of range (1 to 65535)");
+    if (parse_number(host, is_bracketed, port, out) == 1)
+        return 1;
+    if (is_bracketed || strcmp(host, "*") == 0)
+        return error_set(err, "\"%s\" is no address to connect to", text);
+    return look_up(host, port, out, max, err);
+}
+
+const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES])
+{
+    char host[INET6_ADDRSTRLEN];
+
+    if (a->storage.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)&a->storage;
+
+        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+        (void)snprintf(out, ADDR_TEXT_BYTES, "%s:%u", host, ntohs(in->sin_port));
+    } else if (a->storage.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const void *)&a->storage;
+
+        (void)inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+        (void)snprintf(out, ADDR_TEXT_BYTES, "[%s]:%u", host, ntohs(in->sin6_port));
+    } else {
+        (void)snprintf(out, ADDR_TEXT_BYTES, "-");
+    }
+    return out;
+}
+
+bool addr_is_equal(const struct addr *a, const struct addr *b)
+{
+    return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
+}
+
+bool addr_is_wildcard(const struct addr *a)
+{
+    const struct sockaddr_in *v4 = (const void *)&a->storage;
+    const struct sockaddr_in6 *v6 = (const void *)&a->storage;
+
+    return a->storage.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
+                                           : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+uint16_t addr_port(const struct addr *a)
+{
+    const struct sockaddr_in *v4 = (const void *)&a->storage;
+    const struct sockaddr_in6 *v6 = (const void *)&a->storage;
+
+    return ntohs(a->storage.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
+}
+
+void addr_set_port(struct addr *a, uint16_t port)
+{
+    struct sockaddr_in *v4 = (void *)&a->storage;
+    struct sockaddr_in6 *v6 = (void *)&a->storage;
+
+    if (a->storage.ss_family == AF_INET)
+        v4->sin_port = htons(port);
+    else
+        v6->sin6_port = htons(port);
+}

@@ -1,0 +1,41 @@
+/* addr.h - socket addresses: parse, resolve, print, compare.
+ *
+ * The text of an address is HOST:PORT, where an IPv6 address stands in
+ * brackets (RFC 3986, 3.2.2).
+ */
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct addr {
+    struct sockaddr_storage storage;
+    socklen_t len;
+};
+
+/* Room for any printed address: "[", 45 characters, a scope, "]:65535". */
+enum { ADDR_TEXT_BYTES = 80 };
+
+/* An address to listen on. "*:PORT" gives two: IPv4's and IPv6's wildcard, in
+ * this order. Port 0 is allowed. Returns how many were written to `out`, 1 or
+ * 2, or -1. Names are not looked up. */
+int addr_parse_listen(const char *text, struct addr out[2], struct error *err);
+
+/* An address to connect to; a name is looked up (and blocks while it is).
+ * Returns how many were written to `out`, 1 to `max`, or -1. Port 0 is refused. */
+int addr_resolve(const char *text, struct addr *out, size_t max, struct error *err);
+
+/* "127.0.0.1:1935", "[::1]:1935". Always terminated. Returns `out`. */
+const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES]);
+
+bool addr_is_equal(const struct addr *a, const struct addr *b);
+bool addr_is_wildcard(const struct addr *a);
+uint16_t addr_port(const struct addr *a);
+void addr_set_port(struct addr *a, uint16_t port);
+
+#endif

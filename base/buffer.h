@@ -1,0 +1,60 @@
+/* buffer.h - a span of bytes with a start and an end.
+ *
+ *    bytes         start             end            size
+ *      |  consumed   |  head ... data  |  tail, room  |
+ *
+ * Produce at the tail after a read, consume at the head after a write. When
+ * the last byte is consumed the span moves back to the front, so a buffer
+ * never needs to wrap. Buffers come from a pool (pool.h) and go back to it.
+ */
+#ifndef BASE_BUFFER_H
+#define BASE_BUFFER_H
+
+#include <assert.h>
+#include <stddef.h>
+
+struct buffer {
+    struct buffer *next_free; /* the pool's, while the buffer is in it */
+    size_t start;
+    size_t end;
+    size_t size;
+    unsigned char bytes[];
+};
+
+static inline size_t buffer_len(const struct buffer *b)
+{
+    return b->end - b->start;
+}
+
+static inline size_t buffer_room(const struct buffer *b)
+{
+    return b->size - b->end;
+}
+
+static inline unsigned char *buffer_head(struct buffer *b)
+{
+    return b->bytes + b->start;
+}
+
+static inline unsigned char *buffer_tail(struct buffer *b)
+{
+    return b->bytes + b->end;
+}
+
+/* `n` bytes were written at the tail. */
+static inline void buffer_produce(struct buffer *b, size_t n)
+{
+    assert(n <= buffer_room(b));
+    b->end += n;
+}
+
+/* `n` bytes at the head are done with. */
+static inline void buffer_consume(struct buffer *b, size_t n)
+{
+    assert(n <= buffer_len(b));
+    b->start += n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
+
+#endif

@@ -1,0 +1,111 @@
+#include "base/log.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_BYTES = 2048 };
+
+static const char *const level_names[] = {
+    [LOG_ERROR] = "error",
+    [LOG_WARN] = "warn",
+    [LOG_INFO] = "info",
+    [LOG_DEBUG] = "debug",
+};
+
+static enum log_level highest = LOG_INFO;
+static unsigned long dropped;
+
+void log_set_level(enum log_level level)
+{
+    highest = level;
+}
+
+bool log_is_on(enum log_level level)
+{
+    return level <= highest;
+}
+
+/* The time to the millisecond, in UTC, and a space; nothing under systemd. */
+static size_t put_time(char *out, size_t size)
+{
+    struct timespec now;
+    struct tm utc;
+    size_t n;
+
+    if (getenv("JOURNAL_STREAM") != NULL)
+        return 0;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &utc);
+    n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
+    n += (size_t)snprintf(out + n, size - n, ".%03dZ ", (int)(now.tv_nsec / 1000000));
+    return n;
+}
+
+/* False while standard error would block, or is gone. A pipe that polls
+ * writable takes PIPE_BUF (4096) bytes, more than a line has. */
+static bool put_line(const char *line, size_t n)
+{
+    struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0 &&
+           write(STDERR_FILENO, line, n) == (ssize_t)n;
+}
+
+static void report_dropped(void)
+{
+    char line[128];
+    int n;
+
+    if (dropped == 0)
+        return;
+    n = snprintf(line, sizeof(line), "warn %lu log lines were lost: standard error was full\n",
+                 dropped);
+    if (put_line(line, (size_t)n))
+        dropped = 0;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    char line[LINE_BYTES];
+    size_t n;
+    va_list args;
+    int printed;
+
+    if (!log_is_on(level))
+        return;
+
+    n = put_time(line, sizeof(line));
+    n += (size_t)snprintf(line + n, sizeof(line) - n, "%s ", level_names[level]);
+    va_start(args, format);
+    printed = vsnprintf(line + n, sizeof(line) - n - 1, format, args);
+    va_end(args);
+    n += printed < 0 ? 0 : strlen(line + n);
+    line[n++] = '\n';
+
+    report_dropped();
+    if (!put_line(line, n))
+        dropped++;
+}
+
+const char *log_escape(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        bool is_plain = *p > 0x20 && *p < 0x7f && strchr("\"\\=", *p) == NULL;
+
+        if (n + (is_plain ? 1 : 4) >= size)
+            break;
+        if (is_plain)
+            out[n++] = (char)*p;
+        else
+            n += (size_t)snprintf(out + n, size - n, "\\x%02x", *p);
+    }
+    out[n] = '\0';
+    return out;
+}

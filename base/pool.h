@@ -1,0 +1,34 @@
+/* pool.h - a free list of equal buffers, with a ceiling.
+ *
+ * The buffer given back last is the one handed out next: it is still in the
+ * processor's cache. A few free buffers are kept, the others go back to the
+ * system, so that a burst leaves no memory behind. Not thread-safe: one pool
+ * for each worker.
+ */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include "base/buffer.h"
+
+struct pool {
+    struct buffer *free;
+    size_t buffer_bytes; /* the size of each buffer */
+    size_t ceiling;      /* the most buffers in use at once */
+    size_t keep;         /* the most free buffers kept */
+    size_t used_count;
+    size_t free_count;
+};
+
+void pool_init(struct pool *p, size_t buffer_bytes, size_t ceiling, size_t keep);
+
+/* Free what is kept. Every buffer must have come back. */
+void pool_deinit(struct pool *p);
+
+/* An empty buffer, the caller's until pool_put(); NULL at the ceiling or when
+ * memory has run out. */
+struct buffer *pool_get(struct pool *p);
+
+/* Give a buffer back; NULL is accepted. Its bytes are forgotten. */
+void pool_put(struct pool *p, struct buffer *b);
+
+#endif

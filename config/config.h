@@ -1,0 +1,128 @@
+/* config.h - proxy.ini as a typed, read-only struct.
+ *
+ *    load.c     file -> sections of (key, text, line)        inih's part
+ *    options.c  text -> typed field, one table row per key
+ *    check.c    what no single line can know
+ *
+ * All complaints of a file are made in one run. The sections keep what was
+ * written and where, so that a later fault (a certificate that does not
+ * load) can be reported at the line of the key that named the file.
+ *
+ * Times are milliseconds. Everything is owned by struct config.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "config/complaint.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    CONFIG_OPTIONS_MAX = 40,      /* rows of the option table */
+    CONFIG_NAME_BYTES = 50,       /* inih's longest "kind name" of a section, and a NUL */
+    CONFIG_LISTEN_MAX = 16,       /* addresses of one listener; a wildcard counts twice */
+    CONFIG_BACKEND_ADDRESSES = 4, /* of one backend name */
+    CONFIG_WORKERS_MAX = 64,
+};
+
+/* What a session is. A listener's mask has a bit for each it offers. */
+enum protocol { PROTOCOL_NONE, PROTOCOL_HTTP, PROTOCOL_RTMP, PROTOCOL_TUNNEL, PROTOCOL_COUNT };
+
+enum {
+    OFFERS_HTTP = 1u << PROTOCOL_HTTP,
+    OFFERS_RTMP = 1u << PROTOCOL_RTMP,
+    OFFERS_TUNNEL = 1u << PROTOCOL_TUNNEL
+};
+
+const char *protocol_name(enum protocol protocol); /* "http"; "-" for none */
+
+/* What was written, by row of the option table. The head of each section. */
+struct section {
+    char name[CONFIG_NAME_BYTES]; /* "listener rtmps", "proxy" */
+    int line;                     /* 0: not written, a default */
+    struct {
+        char *text; /* NULL: not written */
+        int line;
+    } settings[CONFIG_OPTIONS_MAX];
+};
+
+struct words {
+    char **items;
+    size_t count;
+};
+
+struct proxy_config {
+    struct section section;
+    unsigned workers; /* 0: one for each CPU */
+    char *user;       /* NULL: choose */
+    char *group;      /* NULL: the user's primary group */
+    unsigned log_level;
+    unsigned max_sessions; /* 0: what the descriptor limit allows */
+    uint64_t stop_timeout_ms;
+};
+
+struct certificate_config {
+    struct section section;
+    const char *name; /* "main" */
+    char *chain;      /* paths, relative to the working directory or absolute */
+    char *key;
+};
+
+struct backend_config {
+    char *text; /* NULL: none; as written otherwise */
+    struct addr addresses[CONFIG_BACKEND_ADDRESSES];
+    size_t address_count;
+};
+
+struct listener_config {
+    struct section section;
+    const char *name; /* "rtmps" */
+    struct words listen;
+    struct words certificates;
+    struct words protocols;
+    struct backend_config backends[PROTOCOL_COUNT];
+    uint64_t handshake_timeout_ms;
+    uint64_t first_byte_timeout_ms;
+    uint64_t connect_timeout_ms;
+    uint64_t idle_timeout_ms;
+    uint64_t response_timeout_ms;
+    uint64_t half_close_timeout_ms;
+    unsigned max_dials;
+    bool tickets;
+
+    /* worked out by check.c */
+    unsigned offers;             /* mask of OFFERS_* */
+    size_t *certificate_indices; /* into config.certificates, certificates.count of them */
+    struct addr addresses[CONFIG_LISTEN_MAX];
+    bool is_optional[CONFIG_LISTEN_MAX]; /* the IPv6 half of a wildcard */
+    size_t address_count;
+};
+
+struct config {
+    char *path;      /* as the user named it */
+    char *directory; /* of that file, for relative paths; ends with '/' or is empty */
+    struct proxy_config proxy;
+    struct certificate_config *certificates;
+    size_t certificate_count;
+    struct listener_config *listeners;
+    size_t listener_count;
+};
+
+/* Read and check `path`. NULL if it has errors, all of which went to `c`;
+ * `c->file` is set to the config's path. Free with config_free(). Looks names
+ * of backends up, and so may block. */
+struct config *config_load(const char *path, struct complaints *c);
+void config_free(struct config *config);
+
+/* The set-up that is in effect, defaults included, as an ini file. */
+void config_print(const struct config *config, FILE *out);
+
+/* Where `key` of a section was written, for a complaint about it; the
+ * section's own line if it was not. */
+int config_key_line(const struct section *section, const char *key);
+
+#endif

@@ -1,0 +1,270 @@
+/* options.c - THE table: what proxy.ini may say.
+ *
+ * Adding a key is adding a row: the parser, the default, the range, the
+ * effective set-up that -t prints and the check for keys without effect all
+ * read it. A key is in the table only when it does something.
+ */
+#include "config/options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+
+static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
+
+#define PROXY(field)       offsetof(struct proxy_config, field)
+#define CERTIFICATE(field) offsetof(struct certificate_config, field)
+#define LISTENER(field)    offsetof(struct listener_config, field)
+
+/* clang-format off */
+const struct option options[] = {
+    { "proxy", "workers", OPT_NUMBER, PROXY(workers),
+      .min = 1, .max = CONFIG_WORKERS_MAX, .word = "auto", .fallback = "auto",
+      .help = "Worker processes; auto is one for each CPU." },
+    { "proxy", "user", OPT_TEXT, PROXY(user),
+      .help = "What the workers drop to, when started as root." },
+    { "proxy", "group", OPT_TEXT, PROXY(group),
+      .help = "The workers' group; default: the user's primary group." },
+    { "proxy", "log_level", OPT_CHOICE, PROXY(log_level),
+      .choices = log_levels, .fallback = "info",
+      .help = "error, warn, info or debug." },
+    { "proxy", "max_sessions", OPT_NUMBER, PROXY(max_sessions),
+      .min = 1, .max = 10000000, .word = "auto", .fallback = "auto",
+      .help = "Sessions at once, over all workers; auto is what the descriptor limit allows." },
+    { "proxy", "stop_timeout", OPT_DURATION, PROXY(stop_timeout_ms),
+      .min = 0, .max = DAY, .fallback = "90s",
+      .help = "After TERM, how long sessions may take to end by themselves." },
+
+    { "certificate", "chain", OPT_PATH, CERTIFICATE(chain),
+      .help = "PEM file with the certificate and its intermediates, in any order." },
+    { "certificate", "key", OPT_PATH, CERTIFICATE(key),
+      .help = "PEM file with the private key; not readable by others." },
+
+    { "listener", "listen", OPT_WORDS, LISTENER(listen),
+      .help = "Addresses: *:5443 is IPv4 and IPv6, 127.0.0.1:5443, [::1]:5443." },
+    { "listener", "certificates", OPT_WORDS, LISTENER(certificates),
+      .help = "Names of [certificate] sections; the first is the default, SNI chooses the others." },
+    { "listener", "protocols", OPT_WORDS, LISTENER(protocols),
+      .help = "http, rtmp or both; or tunnel. Default: those whose backend is set." },
+    { "listener", "http_backend", OPT_TEXT, LISTENER(backends[PROTOCOL_HTTP].text),
+      .serves = OFFERS_HTTP, .help = "Where HTTP goes: HOST:PORT." },
+    { "listener", "rtmp_backend", OPT_TEXT, LISTENER(backends[PROTOCOL_RTMP].text),
+      .serves = OFFERS_RTMP, .help = "Where RTMP goes: HOST:PORT." },
+    { "listener", "tunnel_backend", OPT_TEXT, LISTENER(backends[PROTOCOL_TUNNEL].text),
+      .serves = OFFERS_TUNNEL, .help = "Where a tunnel goes: HOST:PORT." },
+    { "listener", "handshake_timeout", OPT_DURATION, LISTENER(handshake_timeout_ms),
+      .min = 100, .max = HOUR, .fallback = "10s",
+      .help = "From accept to the end of the TLS handshake, however many bytes arrive." },
+    { "listener", "first_byte_timeout", OPT_DURATION, LISTENER(first_byte_timeout_ms),
+      .min = 100, .max = HOUR, .fallback = "10s", .serves = OFFERS_HTTP | OFFERS_RTMP,
+      .help = "From the handshake to the first decrypted byte." },
+    { "listener", "connect_timeout", OPT_DURATION, LISTENER(connect_timeout_ms),
+      .min = 100, .max = HOUR, .fallback = "3s",
+      .help = "To reach the backend, waiting for a turn and retries included." },
+    { "listener", "idle_timeout", OPT_DURATION, LISTENER(idle_timeout_ms),
+      .min = SECOND, .max = 7ull * DAY, .fallback = "5m", .serves = OFFERS_RTMP | OFFERS_TUNNEL,
+      .help = "Close an RTMP session or a tunnel with no bytes either way." },
+    { "listener", "response_timeout", OPT_DURATION, LISTENER(response_timeout_ms),
+      .min = SECOND, .max = 7ull * DAY, .fallback = "15m", .serves = OFFERS_HTTP,
+      .help = "Close an HTTP session with no bytes either way." },
+    { "listener", "half_close_timeout", OPT_DURATION, LISTENER(half_close_timeout_ms),
+      .min = SECOND, .max = DAY, .fallback = "60s",
+      .help = "Close a session with one side ended and no bytes on the other." },
+    { "listener", "max_dials", OPT_NUMBER, LISTENER(max_dials),
+      .min = 1, .max = 65535, .fallback = "32",
+      .help = "Connections being opened to one backend at once, over all workers." },
+    { "listener", "tickets", OPT_FLAG, LISTENER(tickets),
+      .fallback = "off", .serves = OFFERS_TUNNEL,
+      .help = "Send a TLS 1.3 session ticket after the handshake." },
+};
+/* clang-format on */
+
+const size_t option_count = sizeof(options) / sizeof(options[0]);
+
+_Static_assert(sizeof(options) / sizeof(options[0]) <= CONFIG_OPTIONS_MAX,
+               "CONFIG_OPTIONS_MAX is too small for the table");
+
+static int parse_number(const struct option *o, const char *text, void *field, struct error *err)
+{
+    unsigned *out = field;
+    unsigned long long n;
+    char *end;
+
+    if (o->word != NULL && strcmp(text, o->word) == 0) {
+        *out = 0;
+        return 0;
+    }
+    n = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end != '\0')
+        return error_set(err, "\"%s\" is no number", text);
+    if (n < o->min || n > o->max)
+        return error_set(err, "%s is out of range (%llu to %llu)", text, (unsigned long long)o->min,
+                         (unsigned long long)o->max);
+    *out = (unsigned)n;
+    return 0;
+}
+
+static int parse_duration(const struct option *o, const char *text, void *field, struct error *err)
+{
+    static const struct {
+        const char *unit;
+        unsigned ms;
+    } units[] = { { "ms", 1 }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR } };
+    uint64_t *out = field;
+    unsigned long long n;
+    char *end;
+
+    n = strtoull(text, &end, 10);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (!isdigit((unsigned char)*text) || strcmp(end, units[i].unit) != 0)
+            continue;
+        if (n > o->max || n * units[i].ms < o->min || n * units[i].ms > o->max)
+            return error_set(err, "%s is out of range (%llums to %llus)", text,
+                             (unsigned long long)o->min, (unsigned long long)o->max / SECOND);
+        *out = n * units[i].ms;
+        return 0;
+    }
+    return error_set(err, "\"%s\" is no time; write a number and ms, s, m or h, as 90s", text);
+}
+
+static int parse_flag(const struct option *o, const char *text, void *field, struct error *err)
+{
+    (void)o;
+    if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+        return error_set(err, "\"%s\" is neither on nor off", text);
+    *(bool *)field = strcmp(text, "on") == 0;
+    return 0;
+}
+
+static int parse_choice(const struct option *o, const char *text, void *field, struct error *err)
+{
+    char known[128] = "";
+
+    for (unsigned i = 0; o->choices[i] != NULL; i++) {
+        if (strcmp(text, o->choices[i]) == 0) {
+            *(unsigned *)field = i;
+            return 0;
+        }
+        (void)strncat(known, i > 0 ? ", " : "", sizeof(known) - strlen(known) - 1);
+        (void)strncat(known, o->choices[i], sizeof(known) - strlen(known) - 1);
+    }
+    return error_set(err, "\"%s\" is not one of %s", text, known);
+}
+
+static int parse_text(const struct option *o, const char *text, void *field, struct error *err)
+{
+    (void)o;
+    *(char **)field = strdup(text);
+    return *(char **)field != NULL ? 0 : error_set(err, "memory has run out");
+}
+
+static int parse_words(const struct option *o, const char *text, void *field, struct error *err)
+{
+    struct words *out = field;
+    char **items;
+    size_t n;
+
+    (void)o;
+    for (;;) {
+        text += strspn(text, " \t");
+        n = strcspn(text, " \t");
+        if (n == 0)
+            return out->count > 0 ? 0 : error_set(err, "has no value");
+        items = realloc(out->items, (out->count + 1) * sizeof(*items));
+        if (items == NULL)
+            return error_set(err, "memory has run out");
+        out->items = items;
+        items[out->count] = strndup(text, n);
+        if (items[out->count] == NULL)
+            return error_set(err, "memory has run out");
+        out->count++;
+        text += n;
+    }
+}
+
+static int parse_path(const char *text, const char *directory, char **field, struct error *err)
+{
+    if (*text == '/')
+        directory = "";
+    if (asprintf(field, "%s%s", directory, text) < 0) {
+        *field = NULL;
+        return error_set(err, "memory has run out");
+    }
+    return 0;
+}
+
+static int parse(const struct option *o, const char *text, const char *directory, void *field,
+                 struct error *err)
+{
+    switch (o->type) {
+    case OPT_NUMBER:
+        return parse_number(o, text, field, err);
+    case OPT_DURATION:
+        return parse_duration(o, text, field, err);
+    case OPT_FLAG:
+        return parse_flag(o, text, field, err);
+    case OPT_CHOICE:
+        return parse_choice(o, text, field, err);
+    case OPT_TEXT:
+        return parse_text(o, text, field, err);
+    case OPT_PATH:
+        return parse_path(text, directory, field, err);
+    case OPT_WORDS:
+        return parse_words(o, text, field, err);
+    }
+    return error_set(err, "is of no known type");
+}
+
+int option_find(const char *kind, const char *key)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (strcmp(options[i].section, kind) == 0 && strcmp(options[i].key, key) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *option_text(const struct section *section, size_t i)
+{
+    const char *text = section->settings[i].text;
+
+    return text != NULL ? text : options[i].fallback;
+}
+
+void options_apply(const char *kind, struct section *section, const char *directory,
+                   struct complaints *c)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *o = &options[i];
+        const char *text = option_text(section, i);
+        struct error err;
+
+        if (strcmp(o->section, kind) != 0 || text == NULL)
+            continue;
+        if (parse(o, text, directory, (char *)section + o->offset, &err) < 0)
+            complain(c, section->settings[i].line, section->name, o->key, "%s", err.text);
+    }
+}
+
+static void free_field(const struct option *o, void *field)
+{
+    struct words *words = field;
+
+    if (o->type == OPT_TEXT || o->type == OPT_PATH)
+        free(*(char **)field);
+    if (o->type != OPT_WORDS)
+        return;
+    for (size_t i = 0; i < words->count; i++)
+        free(words->items[i]);
+    free(words->items);
+}
+
+void options_free(const char *kind, struct section *section)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        free(section->settings[i].text);
+        if (strcmp(options[i].section, kind) == 0)
+            free_field(&options[i], (char *)section + options[i].offset);
+    }
+}

@@ -1,0 +1,45 @@
+#include "proxy/backend.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+enum { RETRY_FIRST_MS = 25, RETRY_LONGEST_MS = 400 };
+
+const struct addr *backend_address(const struct backend *backend, unsigned attempt)
+{
+    return &backend->addresses[attempt % backend->address_count];
+}
+
+uint64_t backend_retry_delay_ms(unsigned attempt)
+{
+    uint64_t delay = RETRY_FIRST_MS;
+
+    while (attempt-- > 0 && delay < RETRY_LONGEST_MS)
+        delay *= 2;
+    return delay;
+}
+
+enum io_status backend_dial(const struct backend *backend, unsigned attempt, int *fd, int *error)
+{
+    const struct addr *a = backend_address(backend, attempt);
+    const int on = 1;
+    int rc;
+
+    *fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0) {
+        *error = errno;
+        return IO_ERROR;
+    }
+    (void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    rc = connect(*fd, (const struct sockaddr *)&a->storage, a->len);
+    if (rc == 0)
+        return IO_OK;
+    if (errno == EINPROGRESS)
+        return IO_WANT_WRITE;
+    *error = errno;
+    (void)close(*fd);
+    *fd = -1;
+    return IO_ERROR;
+}

@@ -1,0 +1,63 @@
+/* channel.h - one direction of a session.
+ *
+ * Bytes are read from the source, held in one buffer and written to the
+ * target. A session owns two channels (client->backend, backend->client);
+ * each may end on its own, which is how a half-closed session works:
+ *
+ *    OPEN --source ended--> DRAINING --last byte written--> SHUT
+ *
+ * The buffer is the pool's: taken before a read, given back when it is empty.
+ * A channel whose target takes nothing reads nothing: back-pressure reaches
+ * the source, and a blocked direction costs one buffer at most.
+ *
+ * A channel does not wait and does not free: it moves what it can, and
+ * remembers what each side is waiting for.
+ */
+#ifndef PROXY_CHANNEL_H
+#define PROXY_CHANNEL_H
+
+#include "base/io.h"
+#include "base/pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conn;
+
+enum channel_state { CHANNEL_OPEN, CHANNEL_DRAINING, CHANNEL_SHUT };
+
+struct channel {
+    enum channel_state state;
+    enum io_status read_wait;  /* what the source's last read asked for */
+    enum io_status write_wait; /* what the target's last write asked for */
+    struct conn *source;       /* borrowed from the session */
+    struct conn *target;       /* borrowed from the session */
+    struct pool *pool;         /* borrowed from the worker */
+    struct buffer *buffer;     /* the pool's; NULL while no bytes are held */
+    uint64_t received;         /* bytes the source has given */
+    uint64_t delivered;        /* bytes the target has taken */
+};
+
+void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool);
+
+/* Give the buffer back, delivered or not. */
+void channel_deinit(struct channel *ch);
+
+/* Read once, write nothing: to look at bytes before the target is there.
+ * IO_OK: there are new bytes, or the source has ended (state says so). */
+enum io_status channel_fill(struct channel *ch);
+
+/* Move up to about `budget` bytes. IO_OK: there is more to move now.
+ * IO_IDLE: an event is needed first. IO_ERROR: a side failed. */
+enum io_status channel_pump(struct channel *ch, size_t budget);
+
+/* Bytes that were read and are not written. */
+size_t channel_held(const struct channel *ch);
+
+/* The events of `c` that would let this channel go on (a UV_* mask). */
+int channel_events(const struct channel *ch, const struct conn *c);
+
+/* True if it waits for a buffer of the pool. */
+bool channel_is_starved(const struct channel *ch);
+
+#endif

@@ -1,0 +1,222 @@
+#include "proxy/conn.h"
+
+#include "base/list.h"
+#include "tls/tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { DISCARD_BYTES = 1024 * 1024 };
+
+static enum io_status fail(struct conn *c, int error)
+{
+    c->has_failed = true;
+    c->error = error;
+    return IO_ERROR;
+}
+
+static enum io_status fail_if(struct conn *c, enum io_status status)
+{
+    return status == IO_ERROR ? fail(c, tls_conn_errno(c->tls)) : status;
+}
+
+static int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error != 0 ? error : ECONNRESET;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct conn *c = container_of(poll, struct conn, poll);
+
+    if (status < 0) {
+        c->armed = 0;
+        (void)fail(c, socket_error(c->fd));
+    } else {
+        bool is_readable = (events & UV_READABLE) != 0;
+        bool is_writable = (events & UV_WRITABLE) != 0;
+
+        c->is_drained &= !is_readable;
+        c->is_full &= !is_writable;
+        c->has_fin |= (events & UV_DISCONNECT) != 0;
+        c->is_stray = (events & ~c->wanted) != 0;
+        if (c->tls != NULL)
+            tls_conn_notice(c->tls, is_readable, is_writable);
+    }
+    c->on_event(c);
+}
+
+void conn_init(struct conn *c, conn_callback *on_event, conn_callback *on_closed, void *owner)
+{
+    *c = (struct conn){ .fd = -1, .on_event = on_event, .on_closed = on_closed, .owner = owner };
+}
+
+int conn_open(struct conn *c, uv_loop_t *loop, int fd)
+{
+    assert(!c->is_open);
+    conn_init(c, c->on_event, c->on_closed, c->owner);
+    if (uv_poll_init(loop, &c->poll, fd) < 0) {
+        (void)close(fd);
+        return -1;
+    }
+    c->fd = fd;
+    c->is_open = true;
+    return 0;
+}
+
+int conn_start_tls(struct conn *c, struct tls_context *context, struct pool *pool)
+{
+    c->tls = tls_conn_new(context, c->fd, pool);
+    return c->tls != NULL ? 0 : -1;
+}
+
+enum io_status conn_peek(struct conn *c, unsigned char *first)
+{
+    ssize_t n;
+
+    if (c->has_failed)
+        return IO_ERROR;
+    do
+        n = recv(c->fd, first, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        return IO_OK;
+    if (n == 0)
+        return IO_EOF;
+    return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
+}
+
+enum io_status conn_read(struct conn *c, void *out, size_t size, size_t *n)
+{
+    ssize_t got;
+
+    *n = 0;
+    if (c->has_failed)
+        return IO_ERROR;
+    if (c->tls != NULL)
+        return fail_if(c, tls_conn_read(c->tls, out, size, n));
+    if (c->is_drained)
+        return IO_WANT_READ;
+
+    do
+        got = recv(c->fd, out, size, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got == 0)
+        return IO_EOF;
+    c->is_drained = got < (ssize_t)size;
+    if (got < 0)
+        return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
+    *n = (size_t)got;
+    return IO_OK;
+}
+
+enum io_status conn_write(struct conn *c, const void *bytes, size_t size, size_t *n)
+{
+    ssize_t put;
+
+    *n = 0;
+    if (c->has_failed)
+        return IO_ERROR;
+    if (c->tls != NULL)
+        return fail_if(c, tls_conn_write(c->tls, bytes, size, n));
+    if (c->is_full)
+        return IO_WANT_WRITE;
+
+    do
+        put = send(c->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (put < 0 && errno == EINTR);
+    c->is_full = put < (ssize_t)size;
+    if (put < 0)
+        return errno == EAGAIN ? IO_WANT_WRITE : fail(c, errno);
+    *n = (size_t)put;
+    return IO_OK;
+}
+
+enum io_status conn_flush(struct conn *c)
+{
+    if (c->has_failed)
+        return IO_ERROR;
+    return c->tls != NULL ? fail_if(c, tls_conn_flush(c->tls)) : IO_OK;
+}
+
+enum io_status conn_shutdown(struct conn *c)
+{
+    enum io_status status = IO_OK;
+
+    if (c->has_failed)
+        return IO_ERROR;
+    if (c->tls != NULL)
+        status = fail_if(c, tls_conn_shutdown(c->tls));
+    if (status != IO_OK || shutdown(c->fd, SHUT_WR) == 0)
+        return status;
+    return errno == ENOTCONN ? IO_OK : fail(c, errno); /* a reset: reading will tell */
+}
+
+bool conn_is_blocked(const struct conn *c)
+{
+    return c->tls != NULL ? tls_conn_is_pending(c->tls) : c->is_full;
+}
+
+bool conn_is_truncated(const struct conn *c)
+{
+    return c->tls != NULL && tls_conn_is_truncated(c->tls);
+}
+
+int conn_events(const struct conn *c)
+{
+    return c->tls != NULL && tls_conn_is_pending(c->tls) ? UV_WRITABLE : 0;
+}
+
+void conn_arm(struct conn *c, int mask)
+{
+    if (!c->is_open || c->is_closing || c->has_failed)
+        return;
+    if (mask == 0 && !c->has_fin)
+        mask = UV_DISCONNECT;
+    c->wanted = mask;
+    if (mask == c->armed)
+        return;
+    if (!c->is_stray && c->armed != 0 && (mask & ~(c->armed | UV_DISCONNECT)) == 0)
+        return; /* it waits for more than asked; most often that is wanted again soon */
+
+    c->is_stray = false;
+    c->armed = mask;
+    if (mask == 0)
+        (void)uv_poll_stop(&c->poll);
+    else
+        (void)uv_poll_start(&c->poll, mask, on_poll);
+}
+
+static void on_close(uv_handle_t *handle)
+{
+    struct conn *c = container_of((uv_poll_t *)handle, struct conn, poll);
+
+    c->is_open = false;
+    c->is_closing = false;
+    c->on_closed(c);
+}
+
+void conn_close(struct conn *c, enum conn_close how)
+{
+    const struct linger no_linger = { .l_onoff = 1, .l_linger = 0 };
+
+    if (!c->is_open || c->is_closing)
+        return;
+    c->is_closing = true;
+    tls_conn_free(c->tls);
+    c->tls = NULL;
+    uv_close((uv_handle_t *)&c->poll, on_close);
+
+    if (how == CONN_RESET)
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+    else /* unread bytes would make it an RST, which overtakes what was sent last */
+        (void)recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+    (void)close(c->fd);
+    c->fd = -1;
+}

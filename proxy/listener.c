@@ -1,0 +1,156 @@
+#include "proxy/listener.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "proxy/session.h"
+#include "proxy/session_set.h"
+#include "proxy/stats.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 4096,  /* the kernel cuts it to net.core.somaxconn */
+    ACCEPT_TURN = 8, /* for each event: leaves some for the other workers, and for live sessions */
+    DRAIN_TURN = 65536,
+};
+
+int listener_open(struct listener *l, const struct addr *address, bool is_optional,
+                  struct error *err)
+{
+    char text[ADDR_TEXT_BYTES];
+    const int on = 1;
+    int family = address->storage.ss_family;
+
+    l->address = *address;
+    l->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->fd < 0 && is_optional && errno == EAFNOSUPPORT)
+        return 0;
+    if (l->fd < 0)
+        return error_set(err, "%s: no socket: %s", addr_print(address, text), strerror(errno));
+
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (family == AF_INET6)
+        (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+
+    if (bind(l->fd, (const struct sockaddr *)&address->storage, address->len) < 0 ||
+        listen(l->fd, BACKLOG) < 0) {
+        int error = errno;
+
+        listener_close(l);
+        if (is_optional && error == EADDRNOTAVAIL)
+            return 0;
+        return error_set(err, "cannot listen on %s: %s", addr_print(address, text),
+                         strerror(error));
+    }
+    (void)getsockname(l->fd, (struct sockaddr *)&l->address.storage, &l->address.len);
+    return 0;
+}
+
+void listener_close(struct listener *l)
+{
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    l->fd = -1;
+}
+
+static bool is_out_of_resources(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static bool has_room(const struct acceptor *a)
+{
+    return a->set->count < a->worker_max &&
+           stats_session_start(a->set->stats, a->set->slot, a->sessions_max);
+}
+
+/* False when nothing more can be accepted now. */
+static bool accept_one(struct acceptor *a)
+{
+    struct addr address = { .len = sizeof(address.storage) };
+    int error;
+    int fd;
+
+    if (!has_room(a)) {
+        a->on_full(a);
+        return false;
+    }
+    fd = accept4(a->fd, (struct sockaddr *)&address.storage, &address.len,
+                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && session_open(a->set, a->front, fd, &address) == 0) {
+        a->is_warned = false;
+        return true;
+    }
+
+    error = fd >= 0 ? ENOMEM : errno;
+    stats_session_end(a->set->stats, a->set->slot);
+    if (!is_out_of_resources(error))
+        return error != EAGAIN; /* else: of a client that has left again */
+    if (!a->is_warned)
+        log_warn("cannot accept for [listener %s] for now: %s", a->front->config->name,
+                 strerror(error));
+    a->is_warned = true;
+    a->on_full(a);
+    return false;
+}
+
+static void accept_some(struct acceptor *a, int turns)
+{
+    while (turns-- > 0 && accept_one(a))
+        ;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+    struct acceptor *a = container_of(poll, struct acceptor, poll);
+
+    (void)events;
+    if (status < 0) { /* libuv has stopped the handle */
+        log_error("[listener %s]: %s", a->front->config->name, uv_strerror(status));
+        a->on_full(a);
+        return;
+    }
+    accept_some(a, ACCEPT_TURN);
+}
+
+int acceptor_start(struct acceptor *a, uv_loop_t *loop)
+{
+    if (uv_poll_init(loop, &a->poll, a->fd) < 0)
+        return -1;
+    a->is_paused = true;
+    acceptor_resume(a);
+    return 0;
+}
+
+void acceptor_pause(struct acceptor *a)
+{
+    if (!a->is_paused)
+        (void)uv_poll_stop(&a->poll);
+    a->is_paused = true;
+}
+
+void acceptor_resume(struct acceptor *a)
+{
+    if (a->is_paused)
+        (void)uv_poll_start(&a->poll, UV_READABLE, on_connection);
+    a->is_paused = false;
+}
+
+void acceptor_drain(struct acceptor *a)
+{
+    accept_some(a, DRAIN_TURN);
+}
+
+void acceptor_close(struct acceptor *a)
+{
+    uv_close((uv_handle_t *)&a->poll, NULL);
+    (void)close(a->fd);
+    a->fd = -1;
+}

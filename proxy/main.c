@@ -1,0 +1,64 @@
+/* main.c - the command line. */
+#include "proxy/exit.h"
+#include "proxy/master.h"
+#include "tls/tls.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <uv.h>
+
+#ifndef VERSION
+#define VERSION "unknown"
+#endif
+
+static const char usage[] =
+    "usage: red5-tls-proxy -c FILE        serve what FILE, a proxy.ini, describes\n"
+    "       red5-tls-proxy -t -c FILE     check FILE and all it names, print the set-up in effect\n"
+    "       red5-tls-proxy -V             print versions\n"
+    "       red5-tls-proxy -h             print this help\n"
+    "\n"
+    "Runs in the foreground and logs to standard error. TERM ends it with its last\n"
+    "session, INT at once. Exit codes: 0 done, 1 bad configuration, 2 bad usage,\n"
+    "3 cannot start.\n";
+
+static enum exit_code refuse(void)
+{
+    (void)fputs(usage, stderr);
+    return EXIT_USAGE;
+}
+
+static enum exit_code print_version(void)
+{
+    (void)printf("red5-tls-proxy %s\n%s\nlibuv %s\n", VERSION, tls_library_version(),
+                 uv_version_string());
+    return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *config_path = NULL;
+    bool is_check = false;
+    int option;
+
+    while ((option = getopt(argc, argv, "c:tVh")) != -1) {
+        switch (option) {
+        case 'c':
+            config_path = optarg;
+            break;
+        case 't':
+            is_check = true;
+            break;
+        case 'V':
+            return (int)print_version();
+        case 'h':
+            (void)fputs(usage, stdout);
+            return EXIT_DONE;
+        default:
+            return (int)refuse();
+        }
+    }
+    if (config_path == NULL || optind != argc)
+        return (int)refuse();
+    return (int)(is_check ? master_check(config_path) : master_run(config_path));
+}

@@ -1,0 +1,31 @@
+#include "proxy/route.h"
+
+enum {
+    RTMP = 0x03,
+    RTMPE = 0x06,
+    RTMPE_XTEA = 0x08,
+    TLS_HANDSHAKE = 0x16,
+};
+
+enum protocol route_protocol(unsigned char first)
+{
+    if (first >= 'A' && first <= 'Z')
+        return PROTOCOL_HTTP;
+    if (first == RTMP || first == RTMPE || first == RTMPE_XTEA)
+        return PROTOCOL_RTMP;
+    return PROTOCOL_NONE;
+}
+
+enum hello route_hello(unsigned char first)
+{
+    if (first == TLS_HANDSHAKE)
+        return HELLO_TLS;
+    switch (route_protocol(first)) {
+    case PROTOCOL_HTTP:
+        return HELLO_HTTP;
+    case PROTOCOL_RTMP:
+        return HELLO_RTMP;
+    default:
+        return HELLO_UNKNOWN;
+    }
+}

@@ -1,0 +1,81 @@
+/* session.h - one client with its backend: the state machine.
+ *
+ *    client conn --> channel in  --> backend conn
+ *    client conn <-- channel out <-- backend conn
+ *
+ *    HANDSHAKE --TLS is up--> ROUTING --first byte--> CONNECTING --> RELAYING
+ *                        \------------- tunnel -------^
+ *
+ * State says where the session is; each channel says how far its direction has
+ * come; a conn knows neither. A callback notes what happened and calls
+ * session_step(). Nothing else moves the state, arms a poll or ends a session.
+ *
+ * A session ends through one door, with one reason, in one log line. It is
+ * freed by its last close callback.
+ */
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+#include "base/addr.h"
+#include "base/list.h"
+#include "proxy/channel.h"
+#include "proxy/conn.h"
+#include "proxy/end.h"
+#include "proxy/front.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct session_set;
+
+enum session_state {
+    SESSION_HANDSHAKE,  /* the client's TLS */
+    SESSION_ROUTING,    /* the first decrypted byte */
+    SESSION_CONNECTING, /* the backend: a turn to dial, the dial, retries */
+    SESSION_RELAYING,   /* both channels pump */
+};
+
+struct session {
+    struct list link; /* in the set's list of all */
+    struct list turn; /* in the set's ready or starved list */
+    struct session_set *set;
+    const struct front *front;
+    uint64_t number; /* for the log */
+    enum session_state state;
+    enum protocol protocol;
+    enum end_reason end;
+    enum end_reason first_close; /* the side that ended its direction first */
+    enum io_status client_wait;  /* before the channels: what the client conn waits for */
+    const char *fault;           /* what went wrong, if something did; constant text */
+
+    struct conn client;
+    struct conn backend;
+    struct channel in;  /* client -> backend */
+    struct channel out; /* backend -> client */
+
+    uv_timer_t timer;      /* fires at timer_due or before the deadline */
+    uint64_t timer_due_ms; /* 0: not armed; times are the loop's */
+    uint64_t accepted_ms;
+    uint64_t entered_ms; /* this state */
+    uint64_t moved_ms;   /* when bytes last moved */
+    uint64_t retry_ms;   /* CONNECTING: not before */
+    unsigned attempts;   /* dials that failed */
+    bool has_dial;       /* counted in stats */
+    unsigned handles;    /* that are to be closed before the session is freed */
+    struct addr address; /* the client's */
+};
+
+/* Begin with an accepted, non-blocking socket, which is taken. The session is
+ * in the set, and counted in stats by the caller. 0, or -1: memory or
+ * descriptors ran out, the socket was closed. */
+int session_open(struct session_set *set, const struct front *front, int fd,
+                 const struct addr *address);
+
+/* Do all that can be done now. */
+void session_step(struct session *s);
+
+/* End it from outside. */
+void session_stop(struct session *s, enum end_reason reason);
+
+#endif

@@ -1,0 +1,182 @@
+#include "proxy/worker.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "proxy/control.h"
+#include "proxy/exit.h"
+#include "proxy/session_set.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ACCEPT_AGAIN_MS = 100 };
+
+struct worker {
+    const struct worker_options *options;
+    uv_loop_t loop;
+    uv_poll_t control;
+    uv_timer_t accept_again;
+    struct session_set sessions;
+    struct acceptor *acceptors;
+    size_t acceptor_count;
+    bool is_draining;
+    bool is_finished;
+};
+
+static void pause_accepting(struct worker *w)
+{
+    for (size_t i = 0; i < w->acceptor_count; i++)
+        acceptor_pause(&w->acceptors[i]);
+}
+
+static void resume_accepting(struct worker *w)
+{
+    if (w->is_draining)
+        return;
+    (void)uv_timer_stop(&w->accept_again);
+    for (size_t i = 0; i < w->acceptor_count; i++)
+        acceptor_resume(&w->acceptors[i]);
+}
+
+static void on_accept_again(uv_timer_t *timer)
+{
+    resume_accepting(container_of(timer, struct worker, accept_again));
+}
+
+/* No room, or nothing to make room with: connections wait in the kernel's
+ * queue, where another worker may take them. */
+static void on_full(struct acceptor *a)
+{
+    struct worker *w = a->owner;
+
+    if (w->is_draining)
+        return;
+    pause_accepting(w);
+    (void)uv_timer_start(&w->accept_again, on_accept_again, ACCEPT_AGAIN_MS, 0);
+}
+
+/* The last session is gone: with its handles closed, the loop ends. */
+static void finish_if_drained(struct worker *w)
+{
+    if (!w->is_draining || w->sessions.count > 0 || w->is_finished)
+        return;
+    w->is_finished = true;
+    session_set_close(&w->sessions);
+    uv_close((uv_handle_t *)&w->accept_again, NULL);
+    uv_close((uv_handle_t *)&w->control, NULL);
+}
+
+static void on_freed(struct session_set *set)
+{
+    struct worker *w = set->owner;
+
+    if (w->acceptor_count > 0 && w->acceptors[0].is_paused)
+        resume_accepting(w);
+    finish_if_drained(w);
+}
+
+static void drain(struct worker *w)
+{
+    if (w->is_draining)
+        return;
+    for (size_t i = 0; i < w->acceptor_count; i++)
+        acceptor_drain(&w->acceptors[i]);
+    w->is_draining = true;
+    for (size_t i = 0; i < w->acceptor_count; i++)
+        acceptor_close(&w->acceptors[i]);
+    finish_if_drained(w);
+}
+
+static void stop(struct worker *w)
+{
+    drain(w);
+    session_set_end_all(&w->sessions, END_STOPPED);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+    struct worker *w = container_of(poll, struct worker, control);
+    char command = 0;
+    ssize_t n = recv(w->options->control_fd, &command, 1, MSG_DONTWAIT);
+
+    (void)events;
+    if (status < 0 || n == 0) { /* the master is gone: nobody will tell us more */
+        (void)uv_poll_stop(&w->control);
+        log_error("the master has gone; waiting for sessions to end");
+        drain(w);
+    } else if (n == 1 && command == CONTROL_DRAIN) {
+        drain(w);
+    } else if (n == 1 && command == CONTROL_STOP) {
+        stop(w);
+    }
+}
+
+static int start_accepting(struct worker *w)
+{
+    const struct worker_options *o = w->options;
+
+    w->acceptors = calloc(o->listener_count, sizeof(*w->acceptors));
+    if (w->acceptors == NULL)
+        return -1;
+    for (size_t i = 0; i < o->listener_count; i++) {
+        struct acceptor *a = &w->acceptors[w->acceptor_count];
+
+        if (o->listeners[i].fd < 0)
+            continue;
+        *a = (struct acceptor){
+            .front = &o->generation->fronts[o->listeners[i].front],
+            .set = &w->sessions,
+            .fd = o->listeners[i].fd,
+            .sessions_max = o->sessions_max,
+            .worker_max = o->worker_max,
+            .on_full = on_full,
+            .owner = w,
+        };
+        if (acceptor_start(a, &w->loop) < 0)
+            return -1;
+        w->acceptor_count++;
+    }
+    return 0;
+}
+
+static int start(struct worker *w)
+{
+    const struct worker_options *o = w->options;
+    const char ready = CONTROL_READY;
+
+    if (uv_loop_init(&w->loop) < 0 || uv_timer_init(&w->loop, &w->accept_again) < 0 ||
+        session_set_init(&w->sessions, &w->loop, o->buffers_max) < 0)
+        return -1;
+    w->sessions.stats = o->stats;
+    w->sessions.slot = o->slot;
+    w->sessions.on_freed = on_freed;
+    w->sessions.owner = w;
+
+    if (uv_poll_init(&w->loop, &w->control, o->control_fd) < 0 ||
+        uv_poll_start(&w->control, UV_READABLE | UV_DISCONNECT, on_control) < 0 ||
+        start_accepting(w) < 0)
+        return -1;
+    return send(o->control_fd, &ready, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+int worker_run(const struct worker_options *options)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+
+    if (w == NULL)
+        return EXIT_CANNOT_START;
+    w->options = options;
+    if (start(w) < 0) {
+        log_error("a worker cannot start: memory or descriptors have run out");
+        return EXIT_CANNOT_START; /* the process ends: nothing to undo */
+    }
+    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+
+    session_set_deinit(&w->sessions);
+    (void)uv_loop_close(&w->loop);
+    (void)close(options->control_fd);
+    free(w->acceptors);
+    free(w);
+    return EXIT_DONE;
+}

@@ -1,0 +1,26 @@
+/* certificate.h - a chain, its key and the names it answers for. For tls/ only. */
+#ifndef TLS_CERTIFICATE_H
+#define TLS_CERTIFICATE_H
+
+#include "tls/tls.h"
+
+#include <openssl/x509.h>
+
+struct tls_certificate {
+    char *name;
+    char *chain_path;
+    STACK_OF(X509) * loaded; /* what the file held, in its order */
+    EVP_PKEY *key;
+    X509 *leaf;             /* borrowed from `loaded` */
+    STACK_OF(X509) * chain; /* of certificates borrowed from `loaded`: the leaf's issuer first */
+    char **dns_names;       /* the leaf's SANs, in lower case */
+    size_t dns_name_count;
+};
+
+enum name_match { NAME_MISS, NAME_WILDCARD, NAME_EXACT };
+
+/* How the certificate's names cover `host`, in any case. A wildcard stands for
+ * exactly one label (RFC 6125, 6.4.3). */
+enum name_match certificate_match(const struct tls_certificate *certificate, const char *host);
+
+#endif

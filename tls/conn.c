@@ -1,0 +1,240 @@
+/* conn.c - one client's TLS.
+ *
+ * OpenSSL's answers become an io_status in one place, status_of(). What it
+ * wants to send, handshake and alerts included, is gathered by the wire; each
+ * function here flushes the wire when it has called OpenSSL, so nothing
+ * waits for a later call.
+ */
+#include "tls/context.h"
+#include "tls/errors.h"
+#include "tls/wire.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* A record's frame: 5 bytes of header, and up to 256 of IV, tag, padding
+     * and inner type (RFC 8446, 5.2; less in practice). */
+    FRAME_BYTES = 5 + 256,
+    RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH + FRAME_BYTES,
+};
+
+struct tls_conn {
+    SSL *ssl; /* owned */
+    const struct tls_context *context;
+    struct wire wire;
+    enum io_status read_end; /* IO_EOF or IO_ERROR once a read ended with it */
+    bool is_truncated;
+    bool wants_ticket;
+    const char *fault; /* constant text */
+};
+
+struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *pool)
+{
+    struct tls_conn *conn = calloc(1, sizeof(*conn));
+    BIO *bio;
+
+    if (conn == NULL)
+        return NULL;
+    conn->context = context;
+    conn->ssl = SSL_new(context->ssl);
+    bio = wire_new(&conn->wire, fd, pool);
+    if (conn->ssl == NULL || bio == NULL) {
+        BIO_free_all(bio);
+        SSL_free(conn->ssl);
+        free(conn);
+        ERR_clear_error();
+        return NULL;
+    }
+    SSL_set_bio(conn->ssl, bio, bio);
+    SSL_set_accept_state(conn->ssl);
+    return conn;
+}
+
+void tls_conn_free(struct tls_conn *conn)
+{
+    if (conn == NULL)
+        return;
+    wire_drop(&conn->wire);
+    SSL_free(conn->ssl);
+    free(conn);
+}
+
+void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable)
+{
+    if (is_readable)
+        conn->wire.is_drained = false;
+    if (is_writable)
+        conn->wire.is_full = false;
+}
+
+/* What OpenSSL's last call on this conn, which returned `rc`, asks for. */
+static enum io_status status_of(struct tls_conn *conn, int rc)
+{
+    switch (SSL_get_error(conn->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        return IO_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return conn->wire.is_starved ? IO_STARVED : IO_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return IO_EOF;
+    default:
+        break;
+    }
+    if (conn->wire.error != 0) {
+        ERR_clear_error();
+        conn->fault = "the socket failed";
+        return IO_ERROR;
+    }
+    if (conn->wire.has_ended) {
+        ERR_clear_error();
+        conn->is_truncated = true;
+        return IO_EOF;
+    }
+    conn->fault = tls_error_reason();
+    return IO_ERROR;
+}
+
+enum io_status tls_conn_handshake(struct tls_conn *conn)
+{
+    enum io_status status;
+    int rc;
+
+    ERR_clear_error();
+    rc = SSL_do_handshake(conn->ssl);
+    status = rc == 1 ? IO_OK : status_of(conn, rc);
+
+    if (wire_flush(&conn->wire) == IO_ERROR)
+        return IO_ERROR;
+    return status;
+}
+
+enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size_t *n)
+{
+    enum io_status status = IO_OK;
+    size_t got;
+
+    *n = 0;
+    if (conn->read_end != IO_OK)
+        return conn->read_end;
+
+    ERR_clear_error();
+    while (*n < size && status == IO_OK) {
+        if (SSL_read_ex(conn->ssl, (char *)out + *n, size - *n, &got) == 1)
+            *n += got;
+        else
+            status = status_of(conn, 0);
+    }
+    if (status == IO_EOF || status == IO_ERROR)
+        conn->read_end = status;
+    if (wire_flush(&conn->wire) == IO_ERROR) /* a KeyUpdate answered, an alert */
+        conn->read_end = IO_ERROR;
+    if (*n > 0)
+        return IO_OK;
+    return conn->read_end != IO_OK ? conn->read_end : status;
+}
+
+/* How much plaintext fits into the wire as whole records; 0 when starved. */
+static size_t room_for_plaintext(struct tls_conn *conn)
+{
+    size_t records = wire_room(&conn->wire) / RECORD_BYTES;
+
+    if (conn->wants_ticket && records > 1)
+        records--;
+    return records * SSL3_RT_MAX_PLAIN_LENGTH;
+}
+
+enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n)
+{
+    enum io_status status = wire_flush(&conn->wire);
+    size_t room;
+
+    *n = 0;
+    if (status != IO_OK)
+        return status;
+    room = room_for_plaintext(conn);
+    if (room == 0)
+        return IO_STARVED;
+
+    ERR_clear_error();
+    if (conn->wants_ticket) {
+        conn->wants_ticket = false;
+        (void)SSL_new_session_ticket(conn->ssl);
+    }
+    if (SSL_write_ex(conn->ssl, bytes, size < room ? size : room, n) != 1)
+        status = status_of(conn, 0);
+    if (wire_flush(&conn->wire) == IO_ERROR)
+        return IO_ERROR;
+    return status;
+}
+
+enum io_status tls_conn_flush(struct tls_conn *conn)
+{
+    return wire_flush(&conn->wire);
+}
+
+bool tls_conn_is_pending(const struct tls_conn *conn)
+{
+    return conn->wire.out != NULL;
+}
+
+enum io_status tls_conn_shutdown(struct tls_conn *conn)
+{
+    enum io_status status = wire_flush(&conn->wire);
+
+    if (status != IO_OK || (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN) != 0)
+        return status;
+    if (wire_room(&conn->wire) == 0)
+        return IO_STARVED;
+
+    ERR_clear_error();
+    if (SSL_shutdown(conn->ssl) < 0) {
+        wire_drop(&conn->wire);
+        conn->fault = tls_error_reason();
+        return IO_ERROR;
+    }
+    return wire_flush(&conn->wire);
+}
+
+void tls_conn_send_ticket(struct tls_conn *conn)
+{
+    conn->wants_ticket = SSL_version(conn->ssl) == TLS1_3_VERSION;
+}
+
+bool tls_conn_is_truncated(const struct tls_conn *conn)
+{
+    return conn->is_truncated;
+}
+
+int tls_conn_errno(const struct tls_conn *conn)
+{
+    return conn->wire.error;
+}
+
+const char *tls_conn_fault(const struct tls_conn *conn)
+{
+    return conn->fault;
+}
+
+const char *tls_conn_version(const struct tls_conn *conn)
+{
+    return SSL_is_init_finished(conn->ssl) ? SSL_get_version(conn->ssl) : NULL;
+}
+
+const char *tls_conn_cipher(const struct tls_conn *conn)
+{
+    return SSL_is_init_finished(conn->ssl) ? SSL_get_cipher_name(conn->ssl) : NULL;
+}
+
+const char *tls_conn_sni(const struct tls_conn *conn)
+{
+    return SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+const char *tls_conn_certificate(const struct tls_conn *conn)
+{
+    if (!SSL_is_init_finished(conn->ssl))
+        return NULL;
+    return context_choose(conn->context, tls_conn_sni(conn))->name;
+}

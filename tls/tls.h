@@ -1,0 +1,110 @@
+/* tls.h - everything the proxy knows of TLS; OpenSSL ends behind this header.
+ *
+ *    tls_certificate   a chain and its key, under the name proxy.ini gives it
+ *    tls_context       what one listener offers: certificates, versions, ciphers
+ *    tls_conn          one client: handshake, read, write, shutdown
+ *
+ * Certificates and contexts are made by the master and are read-only after
+ * that, so workers inherit them through fork. A conn belongs to one thread at
+ * a time. It owns no buffer while nothing is on its way: ciphertext that goes
+ * out is gathered in a buffer of the pool and sent with one call, and the
+ * buffer goes back when it is empty.
+ *
+ * Reads and writes are non-blocking on the raw socket. A conn remembers that
+ * a receive came back short or a send was refused, and makes no further call
+ * until tls_conn_notice() says that the socket is ready again: the poll is
+ * level-triggered, so nothing is missed.
+ */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/pool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a pool's buffer must hold at least: one TLS record and its frame. */
+enum { TLS_BUFFER_BYTES_MIN = 17 * 1024 };
+
+struct tls_certificate;
+struct tls_context;
+struct tls_conn;
+
+/* "OpenSSL 3.0.19 ...", of the library that runs. */
+const char *tls_library_version(void);
+
+/* `name` is copied. NULL when memory has run out. */
+struct tls_certificate *tls_certificate_new(const char *name);
+void tls_certificate_free(struct tls_certificate *certificate);
+
+/* Read all certificates of a PEM file, in any order. */
+int tls_certificate_load_chain(struct tls_certificate *certificate, const char *path,
+                               struct error *err);
+
+/* Read the private key from a PEM file that others cannot read, then find the
+ * certificate it belongs to and order its issuers behind it. Call after
+ * tls_certificate_load_chain(). */
+int tls_certificate_load_key(struct tls_certificate *certificate, const char *path,
+                             struct error *err);
+
+struct tls_options {
+    const char *name;                                  /* of the listener */
+    const struct tls_certificate *const *certificates; /* the first is the default */
+    size_t certificate_count;
+};
+
+/* The certificates are borrowed and must live longer. */
+struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);
+void tls_context_free(struct tls_context *context);
+
+/* The server's end of an accepted socket. `fd`, `context` and `pool` are
+ * borrowed. NULL when memory has run out. */
+struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *pool);
+void tls_conn_free(struct tls_conn *conn);
+
+/* The socket is readable, or writable, again. */
+void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable);
+
+/* IO_OK when the handshake is done, else what to wait for. */
+enum io_status tls_conn_handshake(struct tls_conn *conn);
+
+/* Read decrypted bytes until `size` or until the socket has no more. IO_OK
+ * with *n > 0; IO_EOF at the client's close_notify, or at a FIN without one
+ * (then tls_conn_is_truncated()). */
+enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size_t *n);
+
+/* Encrypt some of `bytes` and send. IO_OK with *n > 0: these were taken, and
+ * are sent or wait in the conn; IO_WANT_WRITE: earlier ones still wait. */
+enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n);
+
+/* Send what waits. IO_OK: nothing does. */
+enum io_status tls_conn_flush(struct tls_conn *conn);
+bool tls_conn_is_pending(const struct tls_conn *conn);
+
+/* Send close_notify, once. IO_OK: it has left, with all before it. The other
+ * direction goes on. */
+enum io_status tls_conn_shutdown(struct tls_conn *conn);
+
+/* TLS 1.3: let one session ticket go out with the next bytes written. A
+ * handshake sends none, since librtmp takes a ticket for a failed read. */
+void tls_conn_send_ticket(struct tls_conn *conn);
+
+/* The client ended without close_notify. */
+bool tls_conn_is_truncated(const struct tls_conn *conn);
+
+/* After IO_ERROR: the socket's errno, or 0 if it was a fault of TLS. */
+int tls_conn_errno(const struct tls_conn *conn);
+
+/* After IO_ERROR: what went wrong, in OpenSSL's words. */
+const char *tls_conn_fault(const struct tls_conn *conn);
+
+/* For the log. Each is NULL while it is not known. The SNI is the client's
+ * and may hold any bytes but NUL; the strings live as long as the conn. */
+const char *tls_conn_version(const struct tls_conn *conn);
+const char *tls_conn_cipher(const struct tls_conn *conn);
+const char *tls_conn_sni(const struct tls_conn *conn);
+const char *tls_conn_certificate(const struct tls_conn *conn);
+
+#endif

@@ -1,0 +1,49 @@
+/* wire.h - the socket as OpenSSL sees it. For tls/ only.
+ *
+ *    SSL -- records --> wire: gathered in one pooled buffer -- send --> socket
+ *    SSL <-- records -- wire <-- recv, at most one short one -- socket
+ *
+ * A BIO of our own stands between OpenSSL and the socket, for two reasons.
+ * OpenSSL makes one write for each record of 16 kB; the wire collects them,
+ * and wire_flush() sends them with one call. And OpenSSL reads until the
+ * socket says EAGAIN; the wire knows that a short receive has emptied it.
+ *
+ * It is a filter over OpenSSL's socket BIO and passes controls down to it.
+ */
+#ifndef TLS_WIRE_H
+#define TLS_WIRE_H
+
+#include "base/io.h"
+#include "base/pool.h"
+
+#include <openssl/bio.h>
+#include <stdbool.h>
+
+struct wire {
+    int fd;             /* borrowed */
+    struct pool *pool;  /* borrowed */
+    struct buffer *out; /* owned; NULL while nothing waits */
+    int error;          /* errno that ended the socket */
+    bool is_drained;    /* reading again needs an event first */
+    bool is_full;       /* sending again needs an event first */
+    bool is_starved;    /* the pool had no buffer */
+    bool has_ended;     /* FIN was read */
+};
+
+/* Once, in the master. 0 or -1. */
+int wire_setup(void);
+
+/* A BIO over `fd` whose state is `w`, which must outlive it. NULL when memory
+ * has run out. */
+BIO *wire_new(struct wire *w, int fd, struct pool *pool);
+
+/* Send what is gathered. IO_OK: nothing is left, the buffer went back. */
+enum io_status wire_flush(struct wire *w);
+
+/* Bytes that can be gathered without sending; 0 when starved. */
+size_t wire_room(struct wire *w);
+
+/* Give the buffer back, sent or not. */
+void wire_drop(struct wire *w);
+
+#endif
