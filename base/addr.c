@@ -86,9 +86,9 @@ static int parse_number(const char *host, bool is_bracketed, uint16_t port, stru
 
 int addr_parse_listen(const char *text, struct addr out[2], struct error *err)
 {
-    char host[HOST_BYTES];
-    bool is_bracketed;
-    uint16_t port;
+    char host[HOST_BYTES] = "";
+    bool is_bracketed = false;
+    uint16_t port = 0;
 
     if (split(text, host, &is_bracketed, &port, err) < 0)
         return -1;
@@ -126,9 +126,9 @@ static int look_up(const char *host, uint16_t port, struct addr *out, size_t max
 
 int addr_resolve(const char *text, struct addr *out, size_t max, struct error *err)
 {
-    char host[HOST_BYTES];
-    bool is_bracketed;
-    uint16_t port;
+    char host[HOST_BYTES] = "";
+    bool is_bracketed = false;
+    uint16_t port = 0;
 
     if (split(text, host, &is_bracketed, &port, err) < 0)
         return -1;

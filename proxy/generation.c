@@ -69,7 +69,7 @@ static int set_backends(const struct generation *g, struct front *front, struct 
     for (enum protocol p = PROTOCOL_HTTP; p < PROTOCOL_COUNT; p++) {
         const struct backend_config *b = &front->config->backends[p];
 
-        if ((front->config->offers & 1u << p) == 0)
+        if ((front->config->offers & 1u << p) == 0 || b->text == NULL)
             continue;
         front->backends[p] = (struct backend){
             .text = b->text,

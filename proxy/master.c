@@ -70,7 +70,7 @@ static int open_listeners(struct master *m, const struct config *config, struct 
 
     for (size_t i = 0; i < config->listener_count; i++)
         count += config->listeners[i].address_count;
-    m->listeners = calloc(count, sizeof(*m->listeners));
+    m->listeners = calloc(count + 1, sizeof(*m->listeners));
     if (m->listeners == NULL)
         return error_set(err, "memory has run out");
 

@@ -486,11 +486,12 @@ static void on_event(struct conn *c)
 static void on_conn_closed(struct conn *c)
 {
     struct session *s = c->owner;
-    bool is_alive = s->end == END_NONE;
-
-    free_if_closed(s);
-    if (is_alive) /* a dial that failed; the next may start */
-        session_step(s);
+    if (s->end != END_NONE) {
+        free_if_closed(s);
+        return;
+    }
+    s->handles--; /* a dial that failed; the next may start */
+    session_step(s);
 }
 
 int session_open(struct session_set *set, const struct front *front, int fd,
