@@ -48,8 +48,12 @@ build/asan/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(DEFINES) $(WARNINGS) -O1 -g $(SANITIZE) $(CPPFLAGS) $(library_cflags) -MMD -MP -c -o $@ $<
 
-# A unit test links the whole program but its main.
-build/asan/test_%: build/asan/test/unit/test_%.o $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o))
+# A unit test links the whole program but its main, or the objects it names.
+test_objects         = $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o))
+test_channel_objects = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
+
+.SECONDEXPANSION:
+build/asan/test_%: build/asan/test/unit/test_%.o $$(or $$(test_$$*_objects),$(test_objects))
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(library_libs) $(cmocka_libs)
 
 .PRECIOUS: build/%.o build/asan/%.o build/asan/test/unit/%.o

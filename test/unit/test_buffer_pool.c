@@ -1,0 +1,144 @@
+#include "test/unit/unit.h"
+
+#include "base/pool.h"
+
+/* AddressSanitizer's count; gcc does not ship the header that declares it. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+enum { SIZE = 16 };
+
+/* One buffer, row after row. */
+static void buffer_spans(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t produce, consume; /* first this, then that */
+        size_t start, end;
+    } rows[] = {
+        { "a new one is empty", 0, 0, 0, 0 },
+        { "produced bytes lie at the tail", 5, 0, 0, 5 },
+        { "consumed ones leave at the head", 0, 2, 2, 5 },
+        { "consuming makes no room", 4, 1, 3, 9 },
+        { "the last byte consumed moves it to the front", 0, 6, 0, 0 },
+        { "full", SIZE, 0, 0, SIZE },
+        { "full with consumed bytes", 0, SIZE - 1, SIZE - 1, SIZE },
+        { "nothing produced, nothing consumed", 0, 0, SIZE - 1, SIZE },
+        { "empty again", 0, 1, 0, 0 },
+        { "produced and consumed at once", 3, 3, 0, 0 },
+    };
+    struct pool pool;
+    struct buffer *b;
+
+    (void)state;
+    pool_init(&pool, SIZE, 1, 0);
+    b = pool_get(&pool);
+    assert_non_null(b);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        buffer_produce(b, rows[i].produce);
+        buffer_consume(b, rows[i].consume);
+        row_assert_int(&rows[i], buffer_head(b) - b->bytes, rows[i].start);
+        row_assert_int(&rows[i], buffer_tail(b) - b->bytes, rows[i].end);
+        row_assert_int(&rows[i], buffer_len(b), rows[i].end - rows[i].start);
+        row_assert_int(&rows[i], buffer_room(b), SIZE - rows[i].end);
+    }
+    pool_put(&pool, b);
+    pool_deinit(&pool);
+}
+
+static void the_last_one_back_is_handed_out_first(void **state)
+{
+    struct buffer *a, *b;
+    struct pool pool;
+
+    (void)state;
+    pool_init(&pool, SIZE, 4, 4);
+    a = pool_get(&pool);
+    b = pool_get(&pool);
+    assert_ptr_not_equal(a, b);
+    pool_put(&pool, b);
+    pool_put(&pool, a);
+    assert_ptr_equal(pool_get(&pool), a);
+    assert_ptr_equal(pool_get(&pool), b);
+    assert_int_equal(pool.free_count, 0);
+    pool_put(&pool, a);
+    pool_put(&pool, b);
+    pool_deinit(&pool);
+}
+
+static void a_buffer_comes_empty(void **state)
+{
+    struct buffer *b;
+    struct pool pool;
+
+    (void)state;
+    pool_init(&pool, SIZE, 1, 1);
+    b = pool_get(&pool);
+    buffer_produce(b, 7);
+    buffer_consume(b, 3);
+    pool_put(&pool, b);
+    assert_ptr_equal(pool_get(&pool), b);
+    assert_int_equal(buffer_len(b), 0);
+    assert_int_equal(buffer_room(b), SIZE);
+    pool_put(&pool, b);
+    pool_deinit(&pool);
+}
+
+static void the_ceiling_holds(void **state)
+{
+    struct buffer *a, *b;
+    struct pool pool;
+
+    (void)state;
+    pool_init(&pool, SIZE, 2, 2);
+    a = pool_get(&pool);
+    b = pool_get(&pool);
+    assert_null(pool_get(&pool));
+    assert_int_equal(pool.used_count, 2);
+    pool_put(&pool, a);
+    assert_ptr_equal(pool_get(&pool), a);
+    pool_put(&pool, NULL);
+    assert_null(pool_get(&pool));
+    pool_put(&pool, a);
+    pool.ceiling = 1; /* kept buffers do not count, used ones do */
+    assert_null(pool_get(&pool));
+    pool_put(&pool, b);
+    pool_deinit(&pool);
+}
+
+static void a_burst_leaves_no_memory_behind(void **state)
+{
+    enum { BURST = 8, KEEP = 2, BYTES = 1000 };
+    struct buffer *burst[BURST];
+    struct pool pool;
+    size_t before = __sanitizer_get_current_allocated_bytes();
+
+    (void)state;
+    pool_init(&pool, BYTES, BURST, KEEP);
+    for (size_t i = 0; i < BURST; i++)
+        burst[i] = pool_get(&pool);
+    assert_true(__sanitizer_get_current_allocated_bytes() - before >= (size_t)BURST * BYTES);
+
+    for (size_t i = 0; i < BURST; i++)
+        pool_put(&pool, burst[i]);
+    assert_int_equal(pool.used_count, 0);
+    assert_int_equal(pool.free_count, KEEP);
+    assert_int_equal(__sanitizer_get_current_allocated_bytes() - before,
+                     KEEP * (sizeof(struct buffer) + BYTES));
+
+    pool_deinit(&pool);
+    assert_int_equal(pool.free_count, 0);
+    assert_int_equal(__sanitizer_get_current_allocated_bytes(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buffer_spans),
+        cmocka_unit_test(the_last_one_back_is_handed_out_first),
+        cmocka_unit_test(a_buffer_comes_empty),
+        cmocka_unit_test(the_ceiling_holds),
+        cmocka_unit_test(a_burst_leaves_no_memory_behind),
+    };
+
+    return cmocka_run_group_tests_name("buffer, pool", tests, NULL, NULL);
+}
