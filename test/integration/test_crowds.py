@@ -1,0 +1,106 @@
+"""Many clients at once, most of them useless; and too few descriptors."""
+
+import os
+import resource
+
+import pytest
+
+from lib.waiting import until
+
+MIB = 1 << 20
+
+
+def roundtrip(client, backend):
+    client.send(b"\x03hello")
+    server = backend.accept()
+    assert server.read(6) == b"\x03hello"
+    server.send(b"\x03hi")
+    assert client.read(3) == b"\x03hi"
+    return server
+
+
+def short_session(proxy, context, backend):
+    """A session from connect to close."""
+    client = proxy.connect(context)
+    server = roundtrip(client, backend)
+    client.close_notify()
+    assert server.end() == "fin"
+    server.close()
+    assert client.end() == "close_notify"
+    client.close()
+    backend.peers.remove(server)
+    proxy.clients.remove(client)
+
+
+def test_silent_and_garbage_clients_do_not_disturb_a_real_one(start_proxy, backend, any_tls):
+    """40 that say nothing and 20 that talk nonsense: all ended in time, all descriptors back."""
+    proxy = start_proxy(rtmp_backend=backend.address, handshake_timeout="2s")
+    before = proxy.descriptors()
+    for n in range(60):
+        client = proxy.connect_plain()
+        if n % 3 == 2:
+            client.send(os.urandom(200))
+    client = proxy.connect(any_tls)
+    server = roundtrip(client, backend)
+    ends = [session.end for session in proxy.wait_for_sessions(60)]
+    assert ends.count("handshake_timeout") >= 40
+    server.send(b"still here")
+    assert client.read(10) == b"still here"
+    client.close()
+    until(lambda: proxy.descriptors() == before, "descriptors back")
+
+
+@pytest.mark.long
+def test_a_churn_of_short_sessions_leaves_nothing_behind(start_proxy, backend, any_tls):
+    """600 sessions: descriptors and memory are where they were after the first hundred."""
+    proxy = start_proxy(build="plain", proxy={"workers": 2}, rtmp_backend=backend.address)
+    before = proxy.descriptors()
+    for _ in range(100):
+        short_session(proxy, any_tls, backend)
+    memory = proxy.memory()
+    for _ in range(600):
+        short_session(proxy, any_tls, backend)
+    until(lambda: proxy.descriptors() == before, "descriptors back")
+    assert proxy.memory() - memory < MIB
+    assert {session.end for session in proxy.wait_for_sessions(700)} == {"client_closed"}
+
+
+def test_the_descriptor_limit_is_lived_with(start_proxy, backend, any_tls):
+    """More clients than descriptors: some wait, nothing spins, and all goes on when clients have left."""
+    proxy = start_proxy(rtmp_backend=backend.address, descriptors=64, handshake_timeout="60s")
+    crowd = [proxy.connect_plain() for _ in range(100)]
+    cpu = proxy.cpu_seconds()
+    assert crowd[0].is_quiet(1)
+    assert proxy.cpu_seconds() - cpu < 0.3
+    for client in crowd:
+        client.close()
+    roundtrip(proxy.connect(any_tls), backend)
+
+
+def test_no_descriptor_is_left_for_the_backend(start_proxy, backend, any_tls):
+    """The session that needs one ends, with a reason; the next finds one again."""
+    proxy = start_proxy(rtmp_backend=backend.address)
+    client = proxy.connect(any_tls)
+    pid, = proxy.workers()
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, hard))
+    client.send(b"\x03")
+    client.read_to_end()
+    assert proxy.wait_for_session().end == "no_memory"
+
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    roundtrip(proxy.connect(any_tls), backend)
+
+
+def test_max_sessions_makes_the_next_client_wait(start_proxy, backend, any_tls):
+    """Two at once over two workers; a third is served when one has left."""
+    proxy = start_proxy(proxy={"workers": 2, "max_sessions": 2}, rtmp_backend=backend.address)
+    first, second = proxy.connect(any_tls), proxy.connect(any_tls)
+    servers = roundtrip(first, backend), roundtrip(second, backend)
+    third = proxy.connect_silently(any_tls)
+    third.sock.sendall(third.hello())
+    assert third.is_quiet(0.5)
+    first.close()
+    servers[0].close()
+    roundtrip(third.handshake(), backend)

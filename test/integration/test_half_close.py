@@ -1,0 +1,90 @@
+"""One side ends, the other goes on: close_notify becomes FIN and FIN becomes close_notify."""
+
+import os
+
+import pytest
+
+from lib.waiting import Stopwatch, meanwhile
+
+BIG = os.urandom(8 << 20)
+
+
+@pytest.fixture
+def ends(tunnel, tls, backend):
+    return tunnel.connect(tls), backend.accept()
+
+
+def test_a_client_that_half_closes_gets_the_whole_answer(tunnel, ends):
+    """A big answer that begins after the client's close_notify arrives complete, and ends with close_notify."""
+    client, server = ends
+    client.send(b"request")
+    client.close_notify()
+    assert (server.read_to_end(), server.ended) == (b"request", "fin")
+    with meanwhile(lambda: server.send(BIG), server.fin):
+        assert (client.read_to_end(), client.ended) == (BIG, "close_notify")
+    assert tunnel.wait_for_session().end == "client_closed"
+
+
+def test_a_fin_behind_the_close_notify_changes_nothing(tunnel, ends):
+    """Many clients shut the socket down as well."""
+    client, server = ends
+    client.send(b"request")
+    client.close_notify()
+    client.fin()
+    assert (server.read_to_end(), server.ended) == (b"request", "fin")
+    with meanwhile(lambda: server.send(BIG), server.fin):
+        assert (client.read_to_end(), client.ended) == (BIG, "close_notify")
+    assert tunnel.wait_for_session().end == "client_closed"
+
+
+def test_a_backend_that_half_closes_gets_all_the_rest(tunnel, ends):
+    """What the client sends after it was told of the backend's end arrives complete."""
+    client, server = ends
+    server.send(b"greeting")
+    server.fin()
+    assert (client.read_to_end(), client.ended) == (b"greeting", "close_notify")
+    with meanwhile(lambda: client.send(BIG), client.close_notify):
+        assert (server.read_to_end(), server.ended) == (BIG, "fin")
+    assert tunnel.wait_for_session().end == "backend_closed"
+
+
+def test_the_close_notify_waits_for_the_bytes_before_it(ends):
+    """A close_notify right behind a lot of data."""
+    client, server = ends
+    with meanwhile(lambda: client.send(BIG), client.close_notify):
+        assert (server.read_to_end(), server.ended) == (BIG, "fin")
+
+
+def test_a_fin_without_close_notify_delivers_and_ends(tunnel, ends):
+    """Truncation: what was decrypted arrives, then both sides end; it is no error."""
+    client, server = ends
+    client.send(b"the last words")
+    client.fin()
+    assert (server.read_to_end(), server.ended) == (b"the last words", "fin")
+    client.read_to_end()
+    assert client.ended in ("close_notify", "fin")
+    assert tunnel.wait_for_session().end == "client_truncated"
+
+
+@pytest.mark.parametrize("side", ["client", "backend"])
+def test_a_half_closed_session_without_progress_is_cut(start_proxy, backend, any_tls, side):
+    """half_close_timeout is for the side that neither sends nor ends."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address, half_close_timeout="1s")
+    client, server = proxy.connect(any_tls), backend.accept()
+    with Stopwatch() as watch:
+        client.close_notify() if side == "client" else server.fin()
+        assert proxy.wait_for_session().end == "half_close_timeout"
+    assert 0.9 < watch.seconds < 4
+
+
+def test_a_half_closed_session_with_progress_goes_on(start_proxy, backend, any_tls):
+    """The answer takes three times half_close_timeout, but never pauses for that long."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address, half_close_timeout="1s")
+    client, server = proxy.connect(any_tls), backend.accept()
+    client.close_notify()
+    for _ in range(10):
+        server.send(b"x")
+        assert client.read(1) == b"x"
+        assert client.is_quiet(0.3)
+    server.fin()
+    assert client.end() == "close_notify"

@@ -1,0 +1,120 @@
+"""A reset, or a fault in the TLS stream, ends both sides at once."""
+
+import os
+
+import pytest
+
+from lib.backends import AcceptsAndResets, NeverAnswers
+from lib.waiting import Stopwatch
+
+
+@pytest.fixture
+def ends(tunnel, tls, backend):
+    client, server = tunnel.connect(tls), backend.accept()
+    client.send(b"request")
+    assert server.read(7) == b"request"
+    server.send(b"answer")
+    assert client.read(6) == b"answer"
+    return client, server
+
+
+def test_a_client_that_resets_in_its_hello(tunnel, tls, backend):
+    """Half a ClientHello, then RST."""
+    client = tunnel.connect_silently(tls)
+    client.sock.sendall(client.hello()[:100])
+    client.reset()
+    assert tunnel.wait_for_session().end == "handshake_closed"
+    assert not backend.was_dialled()
+
+
+def test_a_client_that_resets_after_the_handshake(start_proxy, backend, certificates):
+    """RST before the first byte: no backend is dialled. With TLS 1.2 the server has the last word of the handshake."""
+    proxy = start_proxy(rtmp_backend=backend.address)
+    proxy.connect(certificates.context("TLSv1.2")).reset()
+    assert proxy.wait_for_session().end == "client_reset"
+    assert not backend.was_dialled()
+
+
+def test_a_client_that_resets_while_the_backend_is_dialled(start_proxy, closing, any_tls):
+    """The dial is given up at once, not after connect_timeout."""
+    proxy = start_proxy(rtmp_backend=closing(NeverAnswers()).address, connect_timeout="10s")
+    client = proxy.connect(any_tls)
+    client.send(b"\x03")
+    assert client.is_quiet(0.3)
+    with Stopwatch() as watch:
+        client.reset()
+        assert proxy.wait_for_session().end == "client_reset"
+    assert watch.seconds < 3
+
+
+def test_a_client_that_resets_in_mid_transfer(tunnel, ends):
+    client, server = ends
+    client.reset()
+    assert server.end() == "reset"
+    assert tunnel.wait_for_session().end == "client_reset"
+
+
+def test_a_backend_that_resets_in_mid_transfer(tunnel, ends):
+    client, server = ends
+    server.reset()
+    assert client.end() == "reset"
+    assert tunnel.wait_for_session().end == "backend_reset"
+
+
+def test_a_backend_that_accepts_and_resets(start_proxy, closing, tls):
+    proxy = start_proxy(rtmp_backend=closing(AcceptsAndResets()).address)
+    client = proxy.connect(tls)
+    client.send(b"\x03hello")
+    assert client.end() == "reset"
+    assert proxy.wait_for_session().end == "backend_reset"
+
+
+@pytest.mark.parametrize("half_closed", ["client", "backend"])
+def test_a_reset_of_a_half_closed_session(tunnel, ends, half_closed):
+    """The side that is still open is reset as well."""
+    client, server = ends
+    if half_closed == "client":
+        client.close_notify()
+        assert server.end() == "fin"
+        server.reset()
+        assert client.end() == "reset"
+        assert tunnel.wait_for_session().end == "backend_reset"
+    else:
+        server.fin()
+        assert client.end() == "close_notify"
+        client.reset()
+        assert server.end() == "reset"
+        assert tunnel.wait_for_session().end == "client_reset"
+
+
+def test_a_client_that_resets_while_its_bytes_are_stuck(tunnel, any_tls, backend):
+    """The backend does not read, so the proxy does not read either, and must see the RST all the same."""
+    client, server = tunnel.connect(any_tls), backend.accept()
+    client.send_until_stuck()
+    client.reset()
+    assert tunnel.wait_for_session().end == "client_reset"
+    server.read_to_end()
+    assert server.ended == "reset"
+
+
+def test_a_backend_that_resets_while_its_bytes_are_stuck(tunnel, any_tls, backend):
+    """The client does not read."""
+    client, server = tunnel.connect(any_tls), backend.accept()
+    server.send_until_stuck()
+    server.reset()
+    assert tunnel.wait_for_session().end == "backend_reset"
+    client.read_to_end()
+    assert client.ended == "reset"
+
+
+@pytest.mark.parametrize("record", [
+    b"\x17\x03\x03\x00\x20" + os.urandom(32),  # application data that was not encrypted with the session's key
+    b"\x17\x03\x03\xff\xff" + os.urandom(32),  # longer than a record can be
+    b"GET / HTTP/1.1\r\n\r\n",
+], ids=["forged", "too_long", "no_record"])
+def test_a_fault_in_the_tls_stream(tunnel, ends, record):
+    """The backend is told by a reset that the stream is not whole."""
+    client, server = ends
+    client.sock.sendall(record)
+    assert server.end() == "reset"
+    assert tunnel.wait_for_session().end == "tls_error"

@@ -1,0 +1,36 @@
+"""media.py - a short clip, its frames, and the programs that publish and play it."""
+
+import subprocess
+
+FFMPEG = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
+
+# ffmpeg and rtmpdump use GnuTLS on Debian, which takes its versions from a file named in the environment.
+ONLY_TLS_1_2 = "[overrides]\ndisabled-version = tls1.3\n"
+
+
+def make_clip(path, seconds=2):
+    """A moving test picture and a tone, in H.264 and AAC."""
+    subprocess.run([*FFMPEG, "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine",
+                    "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25",
+                    "-c:a", "aac", path], check=True, timeout=60)
+    return path
+
+
+def frames(path):
+    """(stream, size, checksum) of every frame in a file."""
+    output = subprocess.run([*FFMPEG, "-i", path, "-c", "copy", "-f", "framemd5", "-"],
+                            check=True, capture_output=True, text=True, timeout=60).stdout
+    rows = [row.split(",") for row in output.splitlines() if not row.startswith("#")]
+    return [(int(row[0]), int(row[4]), row[5].strip()) for row in rows]
+
+
+def publish(clip, url, *options):
+    return [*FFMPEG, "-re", "-i", clip, "-c", "copy", "-f", "flv", *options, url]
+
+
+def ffmpeg_player(url, file):
+    return [*FFMPEG, "-i", url, "-c", "copy", file]
+
+
+def rtmpdump_player(url, file):
+    return ["rtmpdump", "--quiet", "--live", "--rtmp", url, "--flv", file]
