@@ -1,0 +1,64 @@
+#include "test/unit/fake_conn.h"
+
+#include "base/list.h"
+
+#include <assert.h>
+#include <string.h>
+
+static struct fake_conn *fake_of(const struct conn *c)
+{
+    return container_of(c, struct fake_conn, conn);
+}
+
+/* The next step of a script, or `last` for ever. */
+static struct fake_step next_step(const struct fake_step **script, struct fake_step last)
+{
+    if (*script == NULL || (*script)->status == IO_IDLE)
+        return last;
+    return *(*script)++;
+}
+
+enum io_status conn_read(struct conn *c, void *out, size_t size, size_t *n)
+{
+    struct fake_conn *fake = fake_of(c);
+    struct fake_step step = next_step(&fake->reads, (struct fake_step){ .status = IO_WANT_READ });
+
+    fake->read_calls++;
+    *n = 0;
+    if (step.status != IO_OK)
+        return step.status;
+    assert(strlen(step.bytes) <= size);
+    *n = strlen(step.bytes);
+    memcpy(out, step.bytes, *n);
+    return IO_OK;
+}
+
+enum io_status conn_write(struct conn *c, const void *bytes, size_t size, size_t *n)
+{
+    struct fake_conn *fake = fake_of(c);
+    struct fake_step step =
+        next_step(&fake->writes, (struct fake_step){ .status = IO_OK, .n = size });
+
+    *n = 0;
+    fake->is_blocked = step.status == IO_WANT_WRITE || (step.status == IO_OK && step.n < size);
+    if (step.status != IO_OK)
+        return step.status;
+    *n = step.n < size ? step.n : size;
+    (void)strncat(fake->taken, bytes, *n);
+    assert(strlen(fake->taken) < FAKE_TEXT_BYTES - 1);
+    return IO_OK;
+}
+
+enum io_status conn_shutdown(struct conn *c)
+{
+    struct fake_conn *fake = fake_of(c);
+    struct fake_step step = next_step(&fake->shutdowns, (struct fake_step){ .status = IO_OK });
+
+    fake->is_shut = step.status == IO_OK;
+    return step.status;
+}
+
+bool conn_is_blocked(const struct conn *c)
+{
+    return fake_of(c)->is_blocked;
+}

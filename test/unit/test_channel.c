@@ -1,0 +1,294 @@
+#include "test/unit/unit.h"
+
+#include "proxy/channel.h"
+#include "test/unit/fake_conn.h"
+
+enum { BUFFER_BYTES = 8, PUMPS = 3, STEPS = 6, NO_BUDGET = 1000 };
+
+/* clang-format off */
+#define GIVES(text)   { IO_OK, text, 0 }
+#define TAKES(count)  { IO_OK, NULL, count }
+#define SAYS(status)  { status, NULL, 0 }
+#define TWICE(status) SAYS(status), SAYS(status)
+#define THEN(...)     { __VA_ARGS__, SAYS(IO_IDLE) }
+#define NOTHING       { SAYS(IO_IDLE) }
+/* clang-format on */
+
+/* What is seen after a pump. */
+struct after {
+    enum io_status status;
+    const char *taken; /* by the target, since the beginning */
+    enum channel_state state;
+    size_t held;
+    int source_events, target_events;
+};
+
+/* A script for each side, and what each pump leaves. Between two pumps the
+ * target is noticed, that is, not blocked any more. */
+/* clang-format off */
+static const struct row {
+    const char *name;
+    size_t budget;
+    struct fake_step reads[STEPS], writes[STEPS], shutdowns[STEPS];
+    struct after after[PUMPS];
+} rows[] = {
+    { "nothing there", NO_BUDGET,
+      NOTHING, NOTHING, NOTHING,
+      { { IO_IDLE, "", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "bytes in order", NO_BUDGET,
+      THEN(GIVES("abc"), GIVES("def")), NOTHING, NOTHING,
+      { { IO_IDLE, "abcdef", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "bytes come later", NO_BUDGET,
+      THEN(SAYS(IO_WANT_READ), GIVES("abc")), NOTHING, NOTHING,
+      { { IO_IDLE, "", CHANNEL_OPEN, 0, UV_READABLE, 0 },
+        { IO_IDLE, "abc", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "a short write holds the rest", NO_BUDGET,
+      THEN(GIVES("abcdef"), GIVES("gh")), THEN(TAKES(2), SAYS(IO_WANT_WRITE)), NOTHING,
+      { { IO_IDLE, "ab", CHANNEL_OPEN, 4, 0, UV_WRITABLE },
+        { IO_IDLE, "abcdefgh", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "a full buffer asks for no reads", NO_BUDGET,
+      THEN(GIVES("abcdefgh"), GIVES("ij")), THEN(TWICE(IO_WANT_WRITE), TAKES(1), SAYS(IO_WANT_WRITE)), NOTHING,
+      { { IO_IDLE, "", CHANNEL_OPEN, 8, 0, UV_WRITABLE },
+        { IO_IDLE, "a", CHANNEL_OPEN, 7, 0, UV_WRITABLE },
+        { IO_IDLE, "abcdefghij", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "the source ends", NO_BUDGET,
+      THEN(GIVES("abc"), SAYS(IO_EOF)), NOTHING, NOTHING,
+      { { IO_IDLE, "abc", CHANNEL_SHUT, 0, 0, 0 } } },
+    { "the source ends without a byte", NO_BUDGET,
+      THEN(SAYS(IO_EOF)), NOTHING, NOTHING,
+      { { IO_IDLE, "", CHANNEL_SHUT, 0, 0, 0 } } },
+    { "the source ends with bytes left", NO_BUDGET,
+      THEN(GIVES("abc"), SAYS(IO_EOF)), THEN(TAKES(1), TWICE(IO_WANT_WRITE), SAYS(IO_WANT_WRITE)), NOTHING,
+      { { IO_IDLE, "a", CHANNEL_OPEN, 2, 0, UV_WRITABLE },
+        { IO_IDLE, "a", CHANNEL_DRAINING, 2, 0, UV_WRITABLE },
+        { IO_IDLE, "abc", CHANNEL_SHUT, 0, 0, 0 } } },
+    { "the shutdown waits", NO_BUDGET,
+      THEN(GIVES("a"), SAYS(IO_EOF)), NOTHING, THEN(TWICE(IO_WANT_WRITE)),
+      { { IO_IDLE, "a", CHANNEL_DRAINING, 0, 0, UV_WRITABLE },
+        { IO_IDLE, "a", CHANNEL_SHUT, 0, 0, 0 } } },
+    { "a read wants to write", NO_BUDGET,
+      THEN(SAYS(IO_WANT_WRITE), GIVES("abc")), NOTHING, NOTHING,
+      { { IO_IDLE, "", CHANNEL_OPEN, 0, UV_WRITABLE, 0 },
+        { IO_IDLE, "abc", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "a write wants to read", NO_BUDGET,
+      THEN(GIVES("abc")), THEN(TWICE(IO_WANT_READ)), NOTHING,
+      { { IO_IDLE, "", CHANNEL_OPEN, 3, UV_READABLE, UV_READABLE },
+        { IO_IDLE, "abc", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "the budget is spent", 6,
+      THEN(GIVES("abcd"), GIVES("efgh"), GIVES("ij")), NOTHING, NOTHING,
+      { { IO_OK, "abcdefgh", CHANNEL_OPEN, 0, 0, 0 },
+        { IO_IDLE, "abcdefghij", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+    { "the budget is spent before the end", 3,
+      THEN(GIVES("abc"), SAYS(IO_EOF)), NOTHING, NOTHING,
+      { { IO_OK, "abc", CHANNEL_OPEN, 0, 0, 0 }, { IO_IDLE, "abc", CHANNEL_SHUT, 0, 0, 0 } } },
+    { "the source fails", NO_BUDGET,
+      THEN(GIVES("abc"), SAYS(IO_ERROR)), NOTHING, NOTHING,
+      { { IO_ERROR, "abc", CHANNEL_OPEN, 0, 0, 0 } } },
+    { "the target fails", NO_BUDGET,
+      THEN(GIVES("abc")), THEN(SAYS(IO_ERROR)), NOTHING,
+      { { IO_ERROR, "", CHANNEL_OPEN, 3, 0, 0 } } },
+    { "the target fails when it is shut", NO_BUDGET,
+      THEN(SAYS(IO_EOF)), NOTHING, THEN(SAYS(IO_ERROR)),
+      { { IO_ERROR, "", CHANNEL_DRAINING, 0, 0, 0 } } },
+    { "what was read before the source failed is delivered", NO_BUDGET,
+      THEN(GIVES("abc"), SAYS(IO_ERROR)), THEN(TAKES(1), SAYS(IO_WANT_WRITE)), NOTHING,
+      { { IO_IDLE, "a", CHANNEL_OPEN, 2, 0, UV_WRITABLE },
+        { IO_ERROR, "abc", CHANNEL_OPEN, 0, 0, 0 } } },
+    { "the target has no buffer", NO_BUDGET,
+      THEN(GIVES("abc")), THEN(TWICE(IO_STARVED)), NOTHING,
+      { { IO_IDLE, "", CHANNEL_OPEN, 3, UV_READABLE, 0 },
+        { IO_IDLE, "abc", CHANNEL_OPEN, 0, UV_READABLE, 0 } } },
+};
+/* clang-format on */
+
+struct fixture {
+    struct pool pool;
+    struct fake_conn source, target;
+    struct channel ch;
+};
+
+static void start(struct fixture *f, size_t ceiling)
+{
+    memset(f, 0, sizeof(*f));
+    pool_init(&f->pool, BUFFER_BYTES, ceiling, 1);
+    channel_init(&f->ch, &f->source.conn, &f->target.conn, &f->pool);
+}
+
+static void finish(struct fixture *f)
+{
+    channel_deinit(&f->ch);
+    assert_int_equal(f->pool.used_count, 0);
+    pool_deinit(&f->pool);
+}
+
+static void scripts(void **state)
+{
+    (void)state;
+    for (const struct row *row = rows; row < rows + COUNT(rows); row++) {
+        struct fixture f;
+
+        start(&f, 1);
+        f.source.reads = row->reads;
+        f.target.writes = row->writes;
+        f.target.shutdowns = row->shutdowns;
+        for (const struct after *after = row->after;
+             after < row->after + PUMPS && after->taken != NULL; after++) {
+            f.target.is_blocked = false;
+            row_assert_int(row, channel_pump(&f.ch, row->budget), after->status);
+            row_assert_string(row, f.target.taken, after->taken);
+            row_assert_int(row, f.ch.state, after->state);
+            row_assert_int(row, channel_held(&f.ch), after->held);
+            row_assert_int(row, channel_events(&f.ch, &f.source.conn), after->source_events);
+            row_assert_int(row, channel_events(&f.ch, &f.target.conn), after->target_events);
+            row_assert_int(row, f.ch.delivered, strlen(after->taken));
+            row_assert_int(row, f.ch.received, strlen(after->taken) + after->held);
+            row_assert_int(row, f.target.is_shut, after->state == CHANNEL_SHUT);
+            row_assert_int(row, f.pool.used_count, after->held > 0); /* no byte, no buffer */
+        }
+        finish(&f);
+    }
+}
+
+static void a_blocked_target_reads_nothing(void **state)
+{
+    static const struct fake_step reads[] = THEN(GIVES("abc"), GIVES("def"));
+    struct fixture f;
+
+    (void)state;
+    start(&f, 1);
+    f.source.reads = reads;
+    f.target.is_blocked = true;
+    f.target.writes = (const struct fake_step[])THEN(TWICE(IO_WANT_WRITE));
+    assert_int_equal(channel_pump(&f.ch, NO_BUDGET), IO_IDLE);
+    assert_int_equal(f.source.read_calls, 0);
+    assert_int_equal(f.pool.used_count, 0);
+
+    f.target.is_blocked = false;
+    assert_int_equal(channel_pump(&f.ch, NO_BUDGET), IO_IDLE);
+    assert_int_equal(f.source.read_calls, 1);
+    assert_int_equal(channel_held(&f.ch), 3);
+    finish(&f);
+}
+
+static void a_channel_without_a_buffer_starves(void **state)
+{
+    static const struct fake_step reads[] = THEN(GIVES("abc"));
+    struct fixture f;
+
+    (void)state;
+    start(&f, 0);
+    f.source.reads = reads;
+    assert_false(channel_is_starved(&f.ch));
+    assert_int_equal(channel_pump(&f.ch, NO_BUDGET), IO_IDLE);
+    assert_true(channel_is_starved(&f.ch));
+    assert_int_equal(f.source.read_calls, 0);
+    assert_int_equal(channel_events(&f.ch, &f.source.conn), 0);
+    assert_int_equal(channel_events(&f.ch, &f.target.conn), 0);
+
+    f.pool.ceiling = 1;
+    assert_int_equal(channel_pump(&f.ch, NO_BUDGET), IO_IDLE);
+    assert_false(channel_is_starved(&f.ch));
+    assert_string_equal(f.target.taken, "abc");
+    finish(&f);
+}
+
+static void fill_reads_and_writes_nothing(void **state)
+{
+    static const struct {
+        const char *name;
+        struct fake_step read;
+        enum io_status status;
+        enum channel_state state;
+        size_t held;
+    } fills[] = {
+        { "nothing yet", SAYS(IO_WANT_READ), IO_WANT_READ, CHANNEL_OPEN, 0 },
+        { "bytes", GIVES("abc"), IO_OK, CHANNEL_OPEN, 3 },
+        { "more bytes", GIVES("defgh"), IO_OK, CHANNEL_OPEN, 8 },
+        { "no room", GIVES("not read"), IO_IDLE, CHANNEL_OPEN, 8 },
+    };
+    struct fixture f;
+
+    (void)state;
+    start(&f, 1);
+    for (size_t i = 0; i < COUNT(fills); i++) {
+        const struct fake_step reads[] = THEN(fills[i].read);
+
+        f.source.reads = reads;
+        row_assert_int(&fills[i], channel_fill(&f.ch), fills[i].status);
+        row_assert_int(&fills[i], f.ch.state, fills[i].state);
+        row_assert_int(&fills[i], channel_held(&f.ch), fills[i].held);
+    }
+    assert_string_equal(f.target.taken, "");
+    f.source.reads = NULL;
+    assert_int_equal(channel_pump(&f.ch, NO_BUDGET), IO_IDLE);
+    assert_string_equal(f.target.taken, "abcdefgh");
+    finish(&f);
+}
+
+static void fill_tells_of_the_end(void **state)
+{
+    static const struct fake_step reads[] = THEN(SAYS(IO_EOF));
+    struct fixture f;
+
+    (void)state;
+    start(&f, 1);
+    f.source.reads = reads;
+    assert_int_equal(channel_fill(&f.ch), IO_OK);
+    assert_int_equal(f.ch.state, CHANNEL_DRAINING);
+    assert_int_equal(f.pool.used_count, 0);
+    assert_false(f.target.is_shut);
+    finish(&f);
+}
+
+static void events(void **state)
+{
+    static const struct {
+        const char *name;
+        enum io_status wait;
+        int events;
+    } waits[] = {
+        { "moved", IO_OK, 0 },
+        { "idle", IO_IDLE, 0 },
+        { "read", IO_WANT_READ, UV_READABLE },
+        { "write", IO_WANT_WRITE, UV_WRITABLE },
+        { "starved", IO_STARVED, 0 },
+        { "ended", IO_EOF, 0 },
+        { "failed", IO_ERROR, 0 },
+    };
+    struct conn source, target, other;
+
+    (void)state;
+    for (size_t r = 0; r < COUNT(waits); r++)
+        for (size_t w = 0; w < COUNT(waits); w++) {
+            const struct channel ch = { .source = &source,
+                                        .target = &target,
+                                        .read_wait = waits[r].wait,
+                                        .write_wait = waits[w].wait };
+            const struct channel echo = { .source = &source,
+                                          .target = &source,
+                                          .read_wait = waits[r].wait,
+                                          .write_wait = waits[w].wait };
+
+            row_assert_int(&waits[r], channel_events(&ch, &source), waits[r].events);
+            row_assert_int(&waits[w], channel_events(&ch, &target), waits[w].events);
+            row_assert_int(&waits[w], channel_events(&ch, &other), 0);
+            row_assert_int(&waits[w], channel_events(&echo, &source),
+                           waits[r].events | waits[w].events);
+            row_assert_int(&waits[w], channel_is_starved(&ch),
+                           waits[r].wait == IO_STARVED || waits[w].wait == IO_STARVED);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scripts),
+        cmocka_unit_test(a_blocked_target_reads_nothing),
+        cmocka_unit_test(a_channel_without_a_buffer_starves),
+        cmocka_unit_test(fill_reads_and_writes_nothing),
+        cmocka_unit_test(fill_tells_of_the_end),
+        cmocka_unit_test(events),
+    };
+
+    return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
+}
