@@ -127,8 +127,8 @@ def start_program(tmp_path):
     """Starts a program beside the test; it ends with the test."""
     programs = []
 
-    def start(name, *argv, environment=None):
-        programs.append(Program(tmp_path / f"{name}.log", *argv, environment=environment))
+    def start(name, *argv, **keywords):
+        programs.append(Program(tmp_path / f"{name}.log", *argv, **keywords))
         return programs[-1]
 
     yield start

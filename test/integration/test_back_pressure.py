@@ -68,3 +68,4 @@ def test_a_slow_reader_gets_every_byte_in_order(tunnel, tls, backend, direction)
         received = [reader.read(1024) for _ in range(len(data) // 1024)]
     assert b"".join(received) == data
     assert reader.end() == ("close_notify" if reader is client else "fin")
+    server.close()

@@ -5,6 +5,11 @@ import pytest
 SHOWN = {"main": "main.test", "screen": "screen.test"}  # the first name in each
 
 
+@pytest.fixture
+def proxy(start_proxy, backend):
+    return start_proxy(rtmp_backend=backend.address)
+
+
 @pytest.mark.parametrize("asked, certificate", [
     ("main.test", "main"),
     ("screen.test", "screen"),
@@ -15,12 +20,12 @@ SHOWN = {"main": "main.test", "screen": "screen.test"}  # the first name in each
     ("unknown.test", "main"),
     (None, "main"),
 ])
-def test_the_name_a_client_asks_for_chooses_the_certificate(tunnel, tls, asked, certificate):
+def test_the_name_a_client_asks_for_chooses_the_certificate(proxy, tls, asked, certificate):
     """Exact names and wildcards, in any case; the first certificate is for everybody else."""
-    client = tunnel.connect(tls, sni=asked)
+    client = proxy.connect(tls, sni=asked)
     assert client.certificate_names()[0] == SHOWN[certificate]
     client.close()
-    session = tunnel.wait_for_session()
+    session = proxy.wait_for_session()
     assert session.certificate == certificate
     assert session.sni.lower() == (asked or "-").lower()
 
@@ -34,9 +39,9 @@ def test_listeners_have_certificates_of_their_own(start_proxy, backend, any_tls)
 
 
 @pytest.mark.parametrize("name", ["main.test", "cam.screen.test"])
-def test_a_client_that_has_only_the_root_verifies_the_chain(tunnel, certificates, name, run_program):
+def test_a_client_that_has_only_the_root_verifies_the_chain(proxy, certificates, name, run_program):
     """The intermediate is sent, the root is not."""
-    shown = run_program("s_client", "openssl", "s_client", "-connect", f"127.0.0.1:{tunnel.port()}",
+    shown = run_program("s_client", "openssl", "s_client", "-connect", f"127.0.0.1:{proxy.port()}",
                         "-CAfile", certificates.root, "-no-CApath", "-no-CAstore", "-verify_return_error",
                         "-servername", name, "-verify_hostname", name, "-showcerts")
     assert "Verify return code: 0 (ok)" in shown
@@ -48,9 +53,9 @@ def test_a_chain_file_may_have_any_order(start_proxy, backend, certificates, any
     end = "-----END CERTIFICATE-----\n"
     leaf, intermediate = (certificates.directory / "main/fullchain.pem").read_text().split(end)[:2]
     (tmp_path / "chain.pem").write_text(intermediate + end + leaf + end)
-    certificates_section = {"chain": "chain.pem", "key": certificates.directory / "main/privkey.pem"}
-    proxy = start_proxy(sections={"certificate reversed": certificates_section},
-                        certificates="reversed", rtmp_backend=backend.address)
+    reverse = {"chain": "chain.pem", "key": certificates.directory / "main/privkey.pem"}
+    proxy = start_proxy(sections={"certificate reverse": reverse}, certificates="reverse",
+                        rtmp_backend=backend.address)
     assert proxy.connect(any_tls).certificate_names()[0] == "main.test"
 
 

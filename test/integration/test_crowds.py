@@ -5,8 +5,6 @@ import resource
 
 import pytest
 
-from lib.waiting import until
-
 MIB = 1 << 20
 
 
@@ -35,7 +33,6 @@ def short_session(proxy, context, backend):
 def test_silent_and_garbage_clients_do_not_disturb_a_real_one(start_proxy, backend, any_tls):
     """40 that say nothing and 20 that talk nonsense: all ended in time, all descriptors back."""
     proxy = start_proxy(rtmp_backend=backend.address, handshake_timeout="2s")
-    before = proxy.descriptors()
     for n in range(60):
         client = proxy.connect_plain()
         if n % 3 == 2:
@@ -47,20 +44,19 @@ def test_silent_and_garbage_clients_do_not_disturb_a_real_one(start_proxy, backe
     server.send(b"still here")
     assert client.read(10) == b"still here"
     client.close()
-    until(lambda: proxy.descriptors() == before, "descriptors back")
+    proxy.wait_for_idle_descriptors()
 
 
 @pytest.mark.long
 def test_a_churn_of_short_sessions_leaves_nothing_behind(start_proxy, backend, any_tls):
     """600 sessions: descriptors and memory are where they were after the first hundred."""
     proxy = start_proxy(build="plain", proxy={"workers": 2}, rtmp_backend=backend.address)
-    before = proxy.descriptors()
     for _ in range(100):
         short_session(proxy, any_tls, backend)
     memory = proxy.memory()
     for _ in range(600):
         short_session(proxy, any_tls, backend)
-    until(lambda: proxy.descriptors() == before, "descriptors back")
+    proxy.wait_for_idle_descriptors()
     assert proxy.memory() - memory < MIB
     assert {session.end for session in proxy.wait_for_sessions(700)} == {"client_closed"}
 
@@ -104,3 +100,28 @@ def test_max_sessions_makes_the_next_client_wait(start_proxy, backend, any_tls):
     first.close()
     servers[0].close()
     roundtrip(third.handshake(), backend)
+
+
+def test_waiting_costs_nothing(start_proxy, backend, any_tls):
+    """Sessions that are stuck or half-closed, in every way, use no processor."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address)
+
+    def ends():
+        return proxy.connect(any_tls), backend.accept()
+
+    for wait in [
+        lambda client, server: (client.send_until_stuck(0.1), server.send_until_stuck(0.1)),
+        lambda client, server: client.close_notify(),
+        lambda client, server: server.fin(),
+        lambda client, server: (server.fin(), client.send_until_stuck(0.1)),
+        lambda client, server: (client.close_notify(), client.fin(), server.send_until_stuck(0.1)),
+    ]:
+        for _ in range(3):
+            wait(*ends())
+    client, _ = ends()
+    cpu = proxy.cpu_seconds()
+    assert client.is_quiet(1)
+    assert proxy.cpu_seconds() - cpu < 0.2
+    for end in [*proxy.clients, *backend.peers]:
+        end.close()
+    proxy.wait_for_idle_descriptors()

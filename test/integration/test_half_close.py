@@ -53,6 +53,8 @@ def test_the_close_notify_waits_for_the_bytes_before_it(ends):
     client, server = ends
     with meanwhile(lambda: client.send(BIG), client.close_notify):
         assert (server.read_to_end(), server.ended) == (BIG, "fin")
+    server.fin()
+    assert client.end() == "close_notify"
 
 
 def test_a_fin_without_close_notify_delivers_and_ends(tunnel, ends):

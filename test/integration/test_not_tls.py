@@ -31,6 +31,7 @@ def test_bytes_that_are_no_client_hello(proxy, backend, first_bytes, end):
     assert not backend.was_dialled()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_client_that_is_too_old(proxy, certificates):
     """TLS 1.1 is the best it can: it is told so by an alert."""
     context = certificates.context()

@@ -62,29 +62,35 @@ def test_a_backend_that_resets_in_mid_transfer(tunnel, ends):
 
 
 def test_a_backend_that_accepts_and_resets(start_proxy, closing, tls):
-    proxy = start_proxy(rtmp_backend=closing(AcceptsAndResets()).address)
-    client = proxy.connect(tls)
-    client.send(b"\x03hello")
-    assert client.end() == "reset"
-    assert proxy.wait_for_session().end == "backend_reset"
-
-
-@pytest.mark.parametrize("half_closed", ["client", "backend"])
-def test_a_reset_of_a_half_closed_session(tunnel, ends, half_closed):
-    """The side that is still open is reset as well."""
-    client, server = ends
-    if half_closed == "client":
-        client.close_notify()
-        assert server.end() == "fin"
-        server.reset()
+    """That is an answer: it is passed on, and not asked for again, however soon it comes."""
+    backend = closing(AcceptsAndResets())
+    proxy = start_proxy(rtmp_backend=backend.address)
+    for _ in range(20):
+        client = proxy.connect(tls)
+        client.send(b"\x03hello")
         assert client.end() == "reset"
-        assert tunnel.wait_for_session().end == "backend_reset"
-    else:
-        server.fin()
-        assert client.end() == "close_notify"
-        client.reset()
-        assert server.end() == "reset"
-        assert tunnel.wait_for_session().end == "client_reset"
+    assert {session.end for session in proxy.wait_for_sessions(20)} == {"backend_reset"}
+    assert len(backend.peers) == 20
+
+
+def test_a_backend_that_resets_instead_of_the_answer(tunnel, ends):
+    """The client had half-closed and waits: it is reset."""
+    client, server = ends
+    client.close_notify()
+    assert server.end() == "fin"
+    server.reset()
+    assert client.end() == "reset"
+    assert tunnel.wait_for_session().end == "backend_reset"
+
+
+def test_a_client_that_resets_when_it_has_the_answer(tunnel, ends):
+    """The backend had ended and is reset; that it ended remains the reason."""
+    client, server = ends
+    server.fin()
+    assert client.end() == "close_notify"
+    client.reset()
+    assert server.end() == "reset"
+    assert tunnel.wait_for_session().end == "backend_closed"
 
 
 def test_a_client_that_resets_while_its_bytes_are_stuck(tunnel, any_tls, backend):

@@ -19,11 +19,17 @@ def drip(client, wire):
             return
 
 
-def test_a_hello_in_single_bytes_is_a_hello(start_proxy, backend, tls):
+def one_byte_records(hello):
+    """The same ClientHello, each byte of it in a TLS record of its own."""
+    return b"".join(hello[:3] + b"\x00\x01" + bytes([byte]) for byte in hello[5:])
+
+
+@pytest.mark.parametrize("reshape", [bytes, one_byte_records])
+def test_a_hello_in_single_bytes_is_a_hello(start_proxy, backend, tls, reshape):
     """A handshake is not judged by its pieces."""
     proxy = start_proxy(rtmp_backend=backend.address)
     client = proxy.connect_silently(tls)
-    for byte in client.hello():
+    for byte in reshape(client.hello()):
         client.sock.sendall(bytes([byte]))
     client.handshake()
     client.send(b"\x03hello")

@@ -5,12 +5,14 @@ import pathlib
 import pwd
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 
 import pytest
 
-from lib.backends import address_of, listening_socket
+from lib.backends import StandIn, address_of, listening_socket
+from lib.ends import TlsClient
 from lib.proxy import BINARIES, ini_text, status
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -49,6 +51,27 @@ def test_a_port_that_is_taken(certificates, tmp_path):
     done = command("-c", tmp_path / "proxy.ini")
     assert done.returncode == 3
     assert address_of(taken) in done.stderr and "already in use" in done.stderr
+
+
+def test_it_listens_and_dials_with_ipv6(start_proxy, certificates, closing):
+    """The log shows addresses as they are written in proxy.ini."""
+    backend = closing(StandIn(socket.create_server(("::1", 0), family=socket.AF_INET6)))
+    proxy = start_proxy(listen="[::1]:0", rtmp_backend=backend.address)
+    client = proxy.remember(TlsClient(socket.create_connection(("::1", proxy.port())), certificates.context()))
+    client.handshake().send(b"\x03hello")
+    assert backend.accept().read(6) == b"\x03hello"
+    client_port = client.port
+    client.close()
+    session = proxy.wait_for_session()
+    assert (session.client, session.backend) == (f"[::1]:{client_port}", backend.address)
+
+
+def test_a_star_is_both_families(start_proxy, backend, certificates):
+    proxy = start_proxy(listen="*:0", rtmp_backend=backend.address)
+    for host, port in proxy.find(r"listening on (\S+):(\d+) ", lambda m: m.groups()):
+        there = "::1" if host == "[::]" else "127.0.0.1"
+        proxy.remember(TlsClient(socket.create_connection((there, port)), certificates.context())).handshake()
+    assert len(proxy.find("listening on")) == 2
 
 
 @as_root

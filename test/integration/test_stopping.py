@@ -64,6 +64,19 @@ def test_int_or_a_second_term_stops_at_once(start_proxy, backend, any_tls, signa
     assert proxy.wait_for_session().end == "stopped"
 
 
+def test_a_worker_that_dies_while_stopping_is_not_replaced(start_proxy, backend, any_tls):
+    """Its sessions are gone, and there is nothing left to wait for."""
+    proxy = start_proxy(proxy={"stop_timeout": "1h"}, protocols="tunnel", tunnel_backend=backend.address)
+    proxy.connect(any_tls)
+    backend.accept()
+    worker, = proxy.workers()
+    proxy.signal(signal.SIGTERM)
+    proxy.wait_for_log("stopping")
+    os.kill(worker, signal.SIGKILL)
+    assert proxy.wait_for_exit() == 0
+    assert not proxy.find("replaced")
+
+
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2"])
 def test_signals_that_mean_nothing_yet_are_ignored(tunnel, any_tls, backend, name):
     """With a line in the log, and nothing else."""

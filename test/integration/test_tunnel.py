@@ -1,6 +1,7 @@
 """A tunnel passes any bytes, whoever speaks first."""
 
 import os
+import subprocess
 
 from lib.waiting import Stopwatch
 
@@ -41,6 +42,16 @@ def test_both_directions_are_busy_at_once(start_proxy, echo, tls):
     assert client.end() == "close_notify"
     session = proxy.wait_for_session()
     assert (session.end, session.bytes_in, session.bytes_out) == ("client_closed", len(data), len(data))
+
+
+def test_keys_are_updated_in_mid_stream(start_proxy, echo, start_program):
+    """TLS 1.3: the client renews its keys and asks the proxy to do the same; a line "K" tells openssl so."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)
+    client = start_program("s_client", "openssl", "s_client", "-tls1_3", "-brief", "-connect",
+                           f"127.0.0.1:{proxy.port()}", stdin=subprocess.PIPE)
+    for typed, answer in [("before\n", "before\n"), ("K\n", "KEYUPDATE\n"), ("after\n", "after\n")]:
+        client.type(typed)
+        client.wait_for(answer)
 
 
 def test_small_messages_are_not_held_back(start_proxy, echo, tls):

@@ -19,7 +19,8 @@ def listening_socket(backlog=1024):
 
 
 def address_of(sock):
-    return "%s:%d" % sock.getsockname()
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class StandIn:

@@ -1,6 +1,7 @@
 """proxy.py - the real red5-tls-proxy under test, and what its log says."""
 
 import collections
+import contextlib
 import os
 import pathlib
 import re
@@ -59,6 +60,7 @@ class Proxy:
             preexec_fn=descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))))
         self.pid = self.process.pid
         self.wait_for_log(r"ready: ")
+        self.idle_descriptors = self.descriptors()
         self.addresses = dict(self.find(r"listening on (?P<address>\S+):(?P<port>\d+) for \[listener (?P<name>\S+)\]",
                                         lambda m: (m["name"], (m["address"], int(m["port"])))))
 
@@ -130,23 +132,34 @@ class Proxy:
         return self.sessions()
 
     def wait_for_session(self):
-        """The line of the one session there was."""
-        return self.wait_for_sessions(1)[0]
+        """The line of the one session there was, once its descriptors are back as well."""
+        session = self.wait_for_sessions(1)[0]
+        self.wait_for_idle_descriptors()
+        return session
 
     # -- processes
 
     def workers(self):
         """The workers' process ids."""
-        children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        try:
+            children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        except FileNotFoundError:
+            return []  # the master is gone
         return [int(pid) for pid in children.split()]
 
     def worker_of(self, client):
         """The worker that holds the connection of this client."""
-        return until(lambda: next((pid for pid in self.workers() if connection_of(client, self) in sockets_of(pid)),
-                                  None), "a worker that has accepted the client")
+        def holder():
+            name = f"socket:[{connection_of(client, self)}]"
+            return next((pid for pid in self.workers() if name in open_files(pid)), None)
+
+        return until(holder, "a worker that has accepted the client")
 
     def descriptors(self):
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.workers())
+        return sum(len(open_files(pid)) for pid in self.workers())
+
+    def wait_for_idle_descriptors(self):
+        until(lambda: self.descriptors() <= self.idle_descriptors, "the descriptors of ended sessions closed")
 
     def memory(self):
         """Bytes of anonymous memory of all workers."""
@@ -213,13 +226,10 @@ def connection_of(client, proxy):
     return next((inode for local, remote, _, inode in tcp_table() if (local, remote) == ends), None)
 
 
-def sockets_of(pid):
-    inodes = set()
-    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            name = os.readlink(fd)
-        except FileNotFoundError:
-            continue
-        if name.startswith("socket:["):
-            inodes.add(int(name[8:-1]))
-    return inodes
+def open_files(pid):
+    """What a process has open, as "socket:[INODE]" or a path."""
+    names = []
+    with contextlib.suppress(FileNotFoundError):  # closed, or gone, while we look
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return names
