@@ -49,8 +49,10 @@ build/asan/%.o: %.c Makefile
 	$(Q)$(CC) $(DEFINES) $(WARNINGS) -O1 -g $(SANITIZE) $(CPPFLAGS) $(library_cflags) -MMD -MP -c -o $@ $<
 
 # A unit test links the whole program but its main, or the objects it names.
-test_objects         = $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o))
-test_channel_objects = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
+test_objects             = $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o))
+test_channel_objects     = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
+test_tls_objects         = $(test_objects) $(addprefix build/asan/test/unit/,authority.o tls_client.o tls_pair.o)
+test_certificate_objects = $(test_tls_objects)
 
 .SECONDEXPANSION:
 build/asan/test_%: build/asan/test/unit/test_%.o $$(or $$(test_$$*_objects),$(test_objects))

@@ -1,0 +1,81 @@
+#include "test/unit/tls_pair.h"
+
+#include "test/unit/unit.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+enum { TURNS = 8 }; /* more than any handshake takes */
+
+void pair_open(struct pair *p, int socket_type, struct tls_context *server, SSL_CTX *client,
+               const char *sni)
+{
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, socket_type | SOCK_NONBLOCK, 0, ends), 0);
+    pool_init(&p->pool, PAIR_BUFFER_BYTES, 1, 1);
+    p->fd = ends[0];
+    p->conn = tls_conn_new(server, p->fd, &p->pool);
+    assert_non_null(p->conn);
+    client_open(&p->client, client, ends[1], sni);
+}
+
+void pair_close(struct pair *p)
+{
+    tls_conn_free(p->conn);
+    assert_int_equal(p->pool.used_count, 0);
+    pool_deinit(&p->pool);
+    assert_int_equal(close(p->fd), 0);
+    client_close(&p->client);
+}
+
+void pair_notice(struct pair *p)
+{
+    struct pollfd poll_fd = { .fd = p->fd, .events = POLLIN | POLLOUT };
+    const int broken = POLLERR | POLLHUP;
+
+    assert_true(poll(&poll_fd, 1, 0) >= 0);
+    tls_conn_notice(p->conn, (poll_fd.revents & (POLLIN | broken)) != 0,
+                    (poll_fd.revents & (POLLOUT | broken)) != 0);
+}
+
+enum io_status pair_handshake(struct pair *p)
+{
+    enum io_status status = IO_WANT_READ;
+    bool is_done = false;
+
+    for (int i = 0; i < TURNS && !(is_done && status == IO_OK); i++) {
+        is_done = client_handshake(&p->client);
+        pair_notice(p);
+        if (status != IO_OK)
+            status = tls_conn_handshake(p->conn);
+        if (status == IO_ERROR || status == IO_EOF)
+            break;
+    }
+    return status == IO_OK && !is_done ? IO_IDLE : status;
+}
+
+void pair_connect(struct pair *p, int socket_type, struct tls_context *server, SSL_CTX *client)
+{
+    pair_open(p, socket_type, server, client, NULL);
+    assert_int_equal(pair_handshake(p), IO_OK);
+}
+
+void pair_assert_alive(struct pair *p)
+{
+    char text[8];
+    size_t n;
+
+    client_write(&p->client, "ping", 4);
+    pair_notice(p);
+    assert_int_equal(tls_conn_read(p->conn, text, sizeof(text), &n), IO_OK);
+    assert_int_equal(n, 4);
+    assert_memory_equal(text, "ping", 4);
+    assert_int_equal(tls_conn_read(p->conn, text, sizeof(text), &n), IO_WANT_READ);
+
+    assert_int_equal(tls_conn_write(p->conn, "pong", 4, &n), IO_OK);
+    assert_int_equal(n, 4);
+    assert_int_equal(client_read(&p->client, text, sizeof(text)), 4);
+    assert_memory_equal(text, "pong", 4);
+    assert_int_equal(p->pool.used_count, 0);
+}
