@@ -74,7 +74,7 @@ lint: ## layers, clang-tidy, clang-format, shellcheck
 	shellcheck $(wildcard scripts/* .ci/run)
 
 unit: $(tests) ## unit tests, with sanitizers
-	@for t in $(tests); do ./$$t || exit 1; done
+	@status=0; for t in $(tests); do ./$$t || status=1; done; exit $$status
 
 integration: all asan ## real clients and servers against the real program
 	$(PYTEST) -n 2 --dist loadgroup -q test/integration
