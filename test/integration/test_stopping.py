@@ -23,7 +23,7 @@ def test_term_lets_a_transfer_finish(tunnel, tls, backend):
         assert client.read_to_end() == BIG
     client.close_notify()
     assert tunnel.wait_for_exit() == 0
-    assert tunnel.wait_for_session().end == "backend_closed"
+    assert tunnel.sessions()[-1].end == "backend_closed"
     assert tunnel.log.endswith(" stopped\n")
 
 

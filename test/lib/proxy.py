@@ -35,6 +35,13 @@ SESSION = re.compile(
 Session = collections.namedtuple("Session", SESSION.groupindex)
 
 
+def parse_session(line):
+    match = SESSION.fullmatch(line)
+    assert match and match["end"] in ENDS, f"a session line of another form: {line}"
+    return Session(**{name: int(text) if name in ("ms", "bytes_in", "bytes_out") else text
+                      for name, text in match.groupdict().items()})
+
+
 def ini_text(sections):
     """{"listener front": {"listen": "127.0.0.1:0"}} as proxy.ini says it."""
     return "\n".join(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
@@ -59,7 +66,11 @@ class Proxy:
             [BINARIES[build], "-c", self.ini], env={**os.environ, **SANITIZERS}, stderr=self.log_file.open("w"),
             preexec_fn=descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))))
         self.pid = self.process.pid
-        self.wait_for_log(r"ready: ")
+        try:
+            self.wait_for_log(r"ready: ")
+        except AssertionError:
+            self.process.kill()
+            raise
         self.idle_descriptors = self.descriptors()
         self.addresses = dict(self.find(r"listening on (?P<address>\S+):(?P<port>\d+) for \[listener (?P<name>\S+)\]",
                                         lambda m: (m["name"], (m["address"], int(m["port"])))))
@@ -106,24 +117,17 @@ class Proxy:
         return [pick(match) for match in re.finditer(pattern, self.log)]
 
     def wait_for_log(self, pattern, count=1):
-        def there():
-            if len(found := self.find(pattern)) >= count:
-                return found
-            assert self.process.poll() is None or self.find(pattern), f"the proxy ended: {self.log}"
-            return None
+        def is_there():
+            has_ended = self.process.poll() is not None
+            if len(self.find(pattern)) >= count:
+                return True
+            assert not has_ended, f"the proxy ended without {pattern!r} in its log"
 
-        return until(there, f"{pattern!r} in the proxy's log")
+        until(is_there, f"{pattern!r} in the proxy's log")
 
     def sessions(self):
-        lines = [line for line in self.log.splitlines() if re.match(r"\S+ +\w+ +session \d+ ", line)]
-        found = []
-        for line in lines:
-            match = SESSION.fullmatch(line)
-            assert match, f"a session line of another form: {line}"
-            found.append(Session(**{name: int(text) if name in ("ms", "bytes_in", "bytes_out") else text
-                                    for name, text in match.groupdict().items()}))
-            assert found[-1].end in ENDS, line
-        return found
+        """The sessions that have ended, from their lines in the log."""
+        return [parse_session(line) for line in self.log.splitlines() if re.match(r"\S+ +\w+ +session \d+ ", line)]
 
     def wait_for_sessions(self, count):
         """The lines of all sessions so far, once there are `count` of them; more is a fault."""
