@@ -16,12 +16,17 @@ from lib.proxy import TOP, Proxy
 TLS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
+@pytest.fixture(autouse=True)
+def directory(request, tmp_path):
+    """Where the logs of a failed test are looked for."""
+    request.node.directory = tmp_path
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
     report = (yield).get_result()
-    directory = item.funcargs.get("tmp_path") if hasattr(item, "funcargs") else None
-    if report.failed and directory:
-        for file in sorted([*directory.glob("*.log"), *directory.glob("*.ini")]):
+    if report.failed and hasattr(item, "directory"):
+        for file in sorted([*item.directory.glob("*.log"), *item.directory.glob("*.ini")]):
             report.sections.append((file.name, file.read_text(errors="replace")[-20000:]))
 
 

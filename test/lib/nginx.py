@@ -19,6 +19,7 @@ error_log {directory}/nginx-error.log info;
 events {{ worker_connections 1024; }}
 
 rtmp {{
+    access_log {directory}/nginx-rtmp.log;
     out_queue 4096;
     server {{
         listen {rtmp};
@@ -27,7 +28,7 @@ rtmp {{
 }}
 
 http {{
-    access_log {directory}/nginx-access.log;
+    access_log {directory}/nginx-http.log;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
