@@ -202,6 +202,7 @@ static void names_choose(void **state)
         { "exact before wildcard", "cam.example.org", "cam" },
         { "a wildcard is one label", "a.b.example.org", "main" },
         { "a wildcard is a whole label", "xexample.org", "main" },
+        { "a wildcard is no empty label", ".example.org", "main" },
         { "unknown: the first", "example.com", "main" },
         { "a name that only starts alike", "example.org.evil", "main" },
         { "the wildcard itself is no host", "*.example.org", "wild" },

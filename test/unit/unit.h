@@ -41,6 +41,14 @@
             fail_msg("%s: %s is\n%s\nnot\n%s", (row)->name, #got, got_, expected_);                \
     } while (0)
 
+/* A test that hangs fails: SIGALRM ends it. */
+enum { PATIENCE_S = 120 };
+
+static __attribute__((constructor)) void limit_time(void)
+{
+    (void)alarm(PATIENCE_S);
+}
+
 static inline void write_file(const char *path, const char *text, size_t n)
 {
     FILE *file = fopen(path, "w");
