@@ -30,8 +30,6 @@ static const struct version {
     int number;
 } versions[] = { { "TLSv1.2", TLS1_2_VERSION }, { "TLSv1.3", TLS1_3_VERSION } };
 
-#define for_each_version(v) for (const struct version *v = versions; v < versions + 2; v++)
-
 /* Handshakes. */
 
 static void handshakes(void **state)
@@ -98,8 +96,7 @@ static enum io_status feed_slowly(struct pair *p)
 static void a_handshake_byte_by_byte(void **state)
 {
     (void)state;
-    for_each_version(v)
-    {
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
         SSL_CTX *context = client_of(v->number);
         struct pair p;
 
@@ -252,8 +249,7 @@ static void records_are_gathered(void **state)
     };
 
     (void)state;
-    for_each_version(v)
-    {
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
         SSL_CTX *context = client_of(v->number);
         struct pair p;
 
@@ -316,8 +312,7 @@ static void reads_fill_what_they_are_given(void **state)
     static unsigned char got[BIG];
 
     (void)state;
-    for_each_version(v)
-    {
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
         SSL_CTX *context = client_of(v->number);
         enum io_status status = IO_OK;
         size_t n, total = 0;
@@ -393,8 +388,7 @@ static void renegotiation_is_refused(void **state)
 static void the_server_ends_first(void **state)
 {
     (void)state;
-    for_each_version(v)
-    {
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
         SSL_CTX *context = client_of(v->number);
         struct pair p;
         char text[8];
@@ -424,8 +418,7 @@ static void the_server_ends_first(void **state)
 static void the_client_ends_first(void **state)
 {
     (void)state;
-    for_each_version(v)
-    {
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
         SSL_CTX *context = client_of(v->number);
         struct pair p;
         char text[8];
@@ -460,35 +453,35 @@ static void a_truncated_end_is_told(void **state)
     } rows[] = { { "between records", 0 }, { "inside a record", 3 } };
 
     (void)state;
-    for_each_version(v) for (size_t i = 0; i < COUNT(rows); i++)
-    {
-        SSL_CTX *context = client_of(v->number);
-        struct pair p;
-        char text[8], *record;
-        size_t n;
-        long waiting;
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++)
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            SSL_CTX *context = client_of(v->number);
+            struct pair p;
+            char text[8], *record;
+            size_t n;
+            long waiting;
 
-        pair_connect(&p, SOCK_STREAM, server, context);
-        client_write(&p.client, "one", 3);
-        assert_int_equal(SSL_write(p.client.ssl, "two", 3), 3);
-        waiting = BIO_get_mem_data(p.client.out, &record);
-        client_send_raw(&p.client, record, (size_t)(waiting - rows[i].cut));
-        (void)shutdown(p.client.fd, SHUT_WR);
+            pair_connect(&p, SOCK_STREAM, server, context);
+            client_write(&p.client, "one", 3);
+            assert_int_equal(SSL_write(p.client.ssl, "two", 3), 3);
+            waiting = BIO_get_mem_data(p.client.out, &record);
+            client_send_raw(&p.client, record, (size_t)(waiting - rows[i].cut));
+            (void)shutdown(p.client.fd, SHUT_WR);
 
-        pair_notice(&p);
-        row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_OK);
-        row_assert_int(&rows[i], n, rows[i].cut == 0 ? 6 : 3);
-        pair_notice(&p);
-        row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_EOF);
-        row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_EOF);
-        row_assert(&rows[i], tls_conn_is_truncated(p.conn));
+            pair_notice(&p);
+            row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_OK);
+            row_assert_int(&rows[i], n, rows[i].cut == 0 ? 6 : 3);
+            pair_notice(&p);
+            row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_EOF);
+            row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_EOF);
+            row_assert(&rows[i], tls_conn_is_truncated(p.conn));
 
-        row_assert_int(&rows[i], tls_conn_write(p.conn, "more", 4, &n), IO_OK);
-        row_assert_int(&rows[i], client_read(&p.client, text, sizeof(text)), 4);
-        row_assert_int(&rows[i], tls_conn_shutdown(p.conn), IO_OK);
-        pair_close(&p);
-        SSL_CTX_free(context);
-    }
+            row_assert_int(&rows[i], tls_conn_write(p.conn, "more", 4, &n), IO_OK);
+            row_assert_int(&rows[i], client_read(&p.client, text, sizeof(text)), 4);
+            row_assert_int(&rows[i], tls_conn_shutdown(p.conn), IO_OK);
+            pair_close(&p);
+            SSL_CTX_free(context);
+        }
 }
 
 static void garbage_is_a_fault(void **state)
@@ -510,29 +503,29 @@ static void garbage_is_a_fault(void **state)
     };
 
     (void)state;
-    for_each_version(v) for (size_t i = 0; i < COUNT(rows); i++)
-    {
-        SSL_CTX *context = client_of(v->number);
-        struct pair p;
-        char text[8];
-        size_t n;
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++)
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            SSL_CTX *context = client_of(v->number);
+            struct pair p;
+            char text[8];
+            size_t n;
 
-        pair_connect(&p, SOCK_STREAM, server, context);
-        client_write(&p.client, "good", 4);
-        client_send_raw(&p.client, rows[i].bytes, rows[i].n);
-        p.client.packets = 0;
-        pair_notice(&p);
-        row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_OK);
-        row_assert_int(&rows[i], n, 4);
-        row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_ERROR);
-        row_assert_string(&rows[i], tls_conn_fault(p.conn), rows[i].fault);
-        row_assert_int(&rows[i], tls_conn_errno(p.conn), 0);
-        row_assert_int(&rows[i], p.pool.used_count, 0);
-        client_receive(&p.client, SIZE_MAX);
-        row_assert_int(&rows[i], p.client.packets, 1); /* the alert */
-        pair_close(&p);
-        SSL_CTX_free(context);
-    }
+            pair_connect(&p, SOCK_STREAM, server, context);
+            client_write(&p.client, "good", 4);
+            client_send_raw(&p.client, rows[i].bytes, rows[i].n);
+            p.client.packets = 0;
+            pair_notice(&p);
+            row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_OK);
+            row_assert_int(&rows[i], n, 4);
+            row_assert_int(&rows[i], tls_conn_read(p.conn, text, sizeof(text), &n), IO_ERROR);
+            row_assert_string(&rows[i], tls_conn_fault(p.conn), rows[i].fault);
+            row_assert_int(&rows[i], tls_conn_errno(p.conn), 0);
+            row_assert_int(&rows[i], p.pool.used_count, 0);
+            client_receive(&p.client, SIZE_MAX);
+            row_assert_int(&rows[i], p.client.packets, 1); /* the alert */
+            pair_close(&p);
+            SSL_CTX_free(context);
+        }
 }
 
 static void a_broken_socket_is_told(void **state)
@@ -656,8 +649,7 @@ static void tls12_has_its_ticket_in_the_handshake(void **state)
 static void without_a_buffer_all_wait(void **state)
 {
     (void)state;
-    for_each_version(v)
-    {
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
         SSL_CTX *context = client_of(v->number);
         struct pair p;
         char byte;
