@@ -53,15 +53,13 @@ static int split(const char *text, char host[HOST_BYTES], bool *is_bracketed, ui
     size_t n = colon != NULL ? (size_t)(colon - text) : 0;
 
     *is_bracketed = n >= 2 && text[0] == '[' && text[n - 1] == ']';
-    if (*is_bracketed) {
-        text++;
-        n -= 2;
-    }
-    if (n == 0)
+    if (n == (*is_bracketed ? 2 : 0))
         return error_set(err, "\"%s\" is not of the form HOST:PORT", text);
     if (n >= HOST_BYTES)
         return error_set(err, "\"%.40s...\" is too long for a host", text);
-    memcpy(host, text, n);
+    if (*is_bracketed)
+        n -= 2;
+    memcpy(host, text + *is_bracketed, n);
     host[n] = '\0';
     if (!*is_bracketed && strchr(host, ':') != NULL)
         return error_set(err, "\"%s\": write an IPv6 address in brackets, as [::1]:5443", text);
@@ -92,7 +90,7 @@ int addr_parse_listen(const char *text, struct addr out[2], struct error *err)
 
     if (split(text, host, &is_bracketed, &port, err) < 0)
         return -1;
-    if (strcmp(host, "*") == 0) {
+    if (!is_bracketed && strcmp(host, "*") == 0) {
         out[0] = from_ipv4((struct in_addr){ INADDR_ANY }, port);
         out[1] = from_ipv6(in6addr_any, port);
         return 2;
@@ -173,6 +171,15 @@ bool addr_is_wildcard(const struct addr *a)
 
     return a->storage.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
                                            : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+bool addr_is_loopback(const struct addr *a)
+{
+    const struct sockaddr_in *v4 = (const void *)&a->storage;
+    const struct sockaddr_in6 *v6 = (const void *)&a->storage;
+
+    return a->storage.ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                           : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 uint16_t addr_port(const struct addr *a)

@@ -35,6 +35,7 @@ const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES]);
 
 bool addr_is_equal(const struct addr *a, const struct addr *b);
 bool addr_is_wildcard(const struct addr *a);
+bool addr_is_loopback(const struct addr *a);
 uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port);
 

@@ -59,13 +59,14 @@ static bool put_line(const char *line, size_t n)
 static void report_dropped(void)
 {
     char line[128];
-    int n;
+    size_t n;
 
     if (dropped == 0)
         return;
-    n = snprintf(line, sizeof(line), "warn %lu log lines were lost: standard error was full\n",
-                 dropped);
-    if (put_line(line, (size_t)n))
+    n = put_time(line, sizeof(line));
+    n += (size_t)snprintf(line + n, sizeof(line) - n,
+                          "warn %lu log lines were lost: standard error was full\n", dropped);
+    if (put_line(line, n))
         dropped = 0;
 }
 

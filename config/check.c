@@ -11,6 +11,7 @@ enum {
     /* Red5 pings every second and drops a client that has been silent for 60 s
      * (red5-common 1.0.10, RTMPConnection: pingInterval, maxInactivity). */
     RTMP_IDLE_FLOOR_MS = 65000,
+    WORDS_LINE_BYTES = 100, /* -t breaks longer lists */
 };
 
 static const char *const protocol_names[PROTOCOL_COUNT] = {
@@ -228,6 +229,15 @@ static void check_overlap(const struct listener_config *l, const struct listener
             }
 }
 
+/* Whether a connection to `a` arrives where `listener` listens; of the machine's
+ * own addresses only the loopback's are known. */
+static bool reaches(const struct addr *a, const struct addr *listener)
+{
+    return addr_is_equal(a, listener) || (addr_is_wildcard(listener) && addr_is_loopback(a) &&
+                                          addr_port(a) == addr_port(listener) &&
+                                          a->storage.ss_family == listener->storage.ss_family);
+}
+
 /* A backend that is a listener of ours would be dialled by ourselves, for ever. */
 static void check_loop(const struct config *config, const struct listener_config *l,
                        struct complaints *c)
@@ -237,8 +247,7 @@ static void check_loop(const struct config *config, const struct listener_config
             for (size_t k = 0; k < config->listener_count; k++)
                 for (size_t m = 0; m < config->listeners[k].address_count; m++)
                     if (addr_port(&config->listeners[k].addresses[m]) != 0 &&
-                        addr_is_equal(&config->listeners[k].addresses[m],
-                                      &l->backends[p].addresses[i]))
+                        reaches(&l->backends[p].addresses[i], &config->listeners[k].addresses[m]))
                         complain(c, config_key_line(&l->section, backend_keys[p]), l->section.name,
                                  backend_keys[p], "is the proxy itself: [%s] listens there",
                                  config->listeners[k].section.name);
@@ -282,6 +291,20 @@ void config_check(struct config *config, struct complaints *c)
         warn_unused(config, c);
 }
 
+/* A long list goes on in indented lines, so that what is printed can be read. */
+static void print_words(const char *text, FILE *out)
+{
+    const char *gap = strlen(text) > WORDS_LINE_BYTES ? "\n    " : " ";
+
+    while (*(text += strspn(text, " \t")) != '\0') {
+        int n = (int)strcspn(text, " \t");
+
+        (void)fprintf(out, "%s%.*s", gap, n, text);
+        text += n;
+    }
+    (void)fputc('\n', out);
+}
+
 static void print_section(const char *kind, const struct section *section, unsigned offers,
                           FILE *out)
 {
@@ -290,8 +313,13 @@ static void print_section(const char *kind, const struct section *section, unsig
         const char *text = option_text(section, i);
         bool is_useless = options[i].serves != 0 && (options[i].serves & offers) == 0;
 
-        if (strcmp(options[i].section, kind) == 0 && text != NULL && !is_useless)
-            (void)fprintf(out, "%s = %s\n", options[i].key, text);
+        if (strcmp(options[i].section, kind) != 0 || text == NULL || is_useless)
+            continue;
+        (void)fprintf(out, "%s =", options[i].key);
+        if (options[i].type == OPT_WORDS)
+            print_words(text, out);
+        else
+            (void)fprintf(out, " %s\n", text);
     }
 }
 

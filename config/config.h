@@ -103,8 +103,7 @@ struct listener_config {
 };
 
 struct config {
-    char *path;      /* as the user named it */
-    char *directory; /* of that file, for relative paths; ends with '/' or is empty */
+    char *directory; /* of the file, for relative paths; ends with '/' or is empty */
     struct proxy_config proxy;
     struct certificate_config *certificates;
     size_t certificate_count;
@@ -112,9 +111,10 @@ struct config {
     size_t listener_count;
 };
 
-/* Read and check `path`. NULL if it has errors, all of which went to `c`;
- * `c->file` is set to the config's path. Free with config_free(). Looks names
- * of backends up, and so may block. */
+/* Read and check `path`. NULL if there is nothing to look at; what is wrong went
+ * to `c`, and a config that has errors is good for finding more of them alone.
+ * `path` is borrowed by `c` and must live as long. Free with config_free().
+ * Looks names of backends up, and so may block. */
 struct config *config_load(const char *path, struct complaints *c);
 void config_free(struct config *config);
 

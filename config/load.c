@@ -51,6 +51,16 @@ static struct section *append(void *array, size_t *count, size_t bytes)
     return (void *)(grown + (*count)++ * bytes);
 }
 
+/* inih leaves a comment behind an indented line where it is. */
+static void cut_comment(char *text)
+{
+    for (char *p = text; (p = strchr(p, ';')) != NULL; p++)
+        if (p > text && isspace((unsigned char)p[-1])) {
+            *p = '\0';
+            return;
+        }
+}
+
 static const char *const kinds[] = { "proxy", "certificate", "listener" };
 
 /* Adding a section may move its array, and with it the one noted before. */
@@ -175,6 +185,7 @@ static const char *judge_line(struct loader *l, size_t n)
     }
     if (is_indented && l->has_key) {
         l->is_continuation = true;
+        cut_comment(l->text);
         return l->text;
     }
     if (*text == '[')
@@ -257,11 +268,11 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     return 1;
 }
 
-static int read_file(struct config *config, struct complaints *c)
+static int read_file(struct config *config, const char *path, struct complaints *c)
 {
     struct loader l = { .config = config, .complaints = c };
 
-    l.file = fopen(config->path, "re");
+    l.file = fopen(path, "re");
     if (l.file == NULL) {
         complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));
         return -1;
@@ -326,27 +337,22 @@ struct config *config_load(const char *path, struct complaints *c)
 {
     struct config *config = calloc(1, sizeof(*config));
     const char *slash = strrchr(path, '/');
+    size_t directory_bytes = slash != NULL ? (size_t)(slash - path) + 1 : 0;
 
-    if (config == NULL || (config->path = strdup(path)) == NULL ||
-        (config->directory = strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0)) ==
-            NULL) {
-        config_free(config);
-        c->file = path;
+    c->file = path;
+    if (config == NULL || (config->directory = strndup(path, directory_bytes)) == NULL) {
         complain(c, 0, NULL, NULL, "memory has run out");
-        return NULL;
-    }
-    c->file = config->path;
-
-    if (read_file(config, c) == 0) {
-        add_default_listeners(config);
-        apply(config, c);
-        config_check(config, c);
-    }
-    if (c->errors > 0) {
-        c->file = path;
         config_free(config);
         return NULL;
     }
+
+    if (read_file(config, path, c) < 0) {
+        config_free(config);
+        return NULL;
+    }
+    add_default_listeners(config);
+    apply(config, c);
+    config_check(config, c);
     return config;
 }
 
@@ -364,6 +370,5 @@ void config_free(struct config *config)
     free(config->certificates);
     free(config->listeners);
     free(config->directory);
-    free(config->path);
     free(config);
 }

@@ -17,6 +17,8 @@ static void load_certificate(const struct certificate_config *config, struct tls
 {
     struct error err;
 
+    if (config->chain == NULL || config->key == NULL)
+        return; /* complained of already */
     *out = tls_certificate_new(config->name);
     if (*out == NULL)
         complain(c, config->section.line, config->section.name, NULL, "memory has run out");
@@ -135,7 +137,6 @@ struct generation *generation_load(const char *path, struct complaints *c)
     }
     g->config = config_load(path, c);
     if (g->config == NULL || load_certificates(g, c) < 0 || make_fronts(g, c) < 0) {
-        c->file = path;
         generation_free(g);
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include "tls/tls.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,8 +141,20 @@ static void release_dial(struct session *s)
     s->has_dial = false;
 }
 
+static bool is_out_of_resources(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Refused and unreachable are worth another try. A reset is none: there was a
+ * connection, and dialling twice is not for a proxy to decide. */
 static enum session_state retry_later(struct session *s, int error)
 {
+    if (error == ECONNRESET || error == ECONNABORTED || is_out_of_resources(error)) {
+        session_end(s, is_out_of_resources(error) ? END_NO_MEMORY : END_BACKEND_RESET,
+                    strerror(error));
+        return s->state;
+    }
     release_dial(s);
     conn_close(&s->backend, CONN_CLOSE);
     s->fault = strerror(error);
@@ -149,9 +162,17 @@ static enum session_state retry_later(struct session *s, int error)
     return s->state;
 }
 
+static enum session_state end_dial(struct session *s)
+{
+    release_dial(s);
+    s->fault = NULL;
+    return SESSION_RELAYING;
+}
+
 static enum session_state start_dial(struct session *s)
 {
     const struct backend *b = backend_of(s);
+    enum io_status status;
     int error = 0;
     int fd;
 
@@ -164,13 +185,17 @@ static enum session_state start_dial(struct session *s)
     }
     s->has_dial = true;
     s->fault = "no answer";
-    if (backend_dial(b, s->attempts, &fd, &error) == IO_ERROR)
+    status = backend_dial(b, s->attempts, &fd, &error);
+    if (status == IO_ERROR)
         return retry_later(s, error);
     if (conn_open(&s->backend, s->set->loop, fd) < 0) {
         session_end(s, END_NO_MEMORY, no_memory);
         return s->state;
     }
     s->handles++;
+    s->backend.is_drained = true; /* what comes first is told by an event */
+    if (status == IO_OK)
+        return end_dial(s);
     s->backend.is_full = true; /* writable is what tells the end of a dial */
     return s->state;
 }
@@ -187,12 +212,7 @@ static enum session_state step_connecting(struct session *s)
         return start_dial(s);
     if (s->backend.has_failed)
         return retry_later(s, s->backend.error);
-    if (s->backend.is_full)
-        return s->state;
-
-    release_dial(s);
-    s->fault = NULL;
-    return SESSION_RELAYING;
+    return s->backend.is_full ? s->state : end_dial(s);
 }
 
 /* When one side has said all it wanted, and that was delivered, the way in
@@ -223,15 +243,18 @@ static void note_first_close(struct session *s)
 static enum session_state step_relaying(struct session *s)
 {
     uint64_t before = s->in.received + s->in.delivered + s->out.received + s->out.delivered;
-    enum io_status flushed = conn_flush(&s->client);
-    enum io_status in = channel_pump(&s->in, PUMP_BYTES);
-    enum io_status out = channel_pump(&s->out, PUMP_BYTES);
+    enum io_status in;
+    enum io_status out;
+
+    (void)conn_flush(&s->client);
+    in = channel_pump(&s->in, PUMP_BYTES);
+    out = channel_pump(&s->out, PUMP_BYTES);
 
     if (before != s->in.received + s->in.delivered + s->out.received + s->out.delivered)
         s->moved_ms = now_of(s);
     note_first_close(s);
 
-    if (flushed == IO_ERROR || in == IO_ERROR || out == IO_ERROR)
+    if (s->client.has_failed || s->backend.has_failed)
         end_failed_side(s);
     else if (s->in.state == CHANNEL_SHUT &&
              (s->out.state == CHANNEL_SHUT || conn_is_truncated(&s->client)))

@@ -102,7 +102,7 @@ static int read_key(struct tls_certificate *c, FILE *file, const char *path, str
         return error_set(err, "%s is encrypted; store it decrypted, readable by its owner alone",
                          path);
     }
-    if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
+    if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_UNSUPPORTED) {
         ERR_clear_error();
         return error_set(err,
                          "%s has no private key; a PEM file starts with "

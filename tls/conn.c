@@ -20,12 +20,15 @@ enum {
     RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH + FRAME_BYTES,
 };
 
+static const char socket_failed[] = "the socket failed";
+
 struct tls_conn {
     SSL *ssl; /* owned */
     const struct tls_context *context;
     struct wire wire;
-    enum io_status read_end; /* IO_EOF or IO_ERROR once a read ended with it */
+    enum io_status read_wait; /* what the next read will say, unless an event comes */
     bool is_truncated;
+    bool is_established;
     bool wants_ticket;
     const char *fault; /* constant text */
 };
@@ -63,10 +66,22 @@ void tls_conn_free(struct tls_conn *conn)
 
 void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable)
 {
-    if (is_readable)
+    if (is_readable) {
         conn->wire.is_drained = false;
+        if (conn->read_wait == IO_WANT_READ)
+            conn->read_wait = IO_OK;
+    }
     if (is_writable)
         conn->wire.is_full = false;
+}
+
+static enum io_status flush(struct tls_conn *conn)
+{
+    enum io_status status = wire_flush(&conn->wire);
+
+    if (status == IO_ERROR)
+        conn->fault = socket_failed;
+    return status;
 }
 
 /* What OpenSSL's last call on this conn, which returned `rc`, asks for. */
@@ -74,7 +89,8 @@ static enum io_status status_of(struct tls_conn *conn, int rc)
 {
     switch (SSL_get_error(conn->ssl, rc)) {
     case SSL_ERROR_WANT_READ:
-        return IO_WANT_READ;
+        conn->is_truncated = conn->wire.has_ended;
+        return conn->is_truncated ? IO_EOF : IO_WANT_READ;
     case SSL_ERROR_WANT_WRITE:
         return conn->wire.is_starved ? IO_STARVED : IO_WANT_WRITE;
     case SSL_ERROR_ZERO_RETURN:
@@ -82,17 +98,9 @@ static enum io_status status_of(struct tls_conn *conn, int rc)
     default:
         break;
     }
-    if (conn->wire.error != 0) {
-        ERR_clear_error();
-        conn->fault = "the socket failed";
-        return IO_ERROR;
-    }
-    if (conn->wire.has_ended) {
-        ERR_clear_error();
-        conn->is_truncated = true;
-        return IO_EOF;
-    }
     conn->fault = tls_error_reason();
+    if (conn->wire.error != 0)
+        conn->fault = socket_failed;
     return IO_ERROR;
 }
 
@@ -105,34 +113,34 @@ enum io_status tls_conn_handshake(struct tls_conn *conn)
     rc = SSL_do_handshake(conn->ssl);
     status = rc == 1 ? IO_OK : status_of(conn, rc);
 
-    if (wire_flush(&conn->wire) == IO_ERROR)
+    conn->is_established |= rc == 1;
+    if (flush(conn) == IO_ERROR)
         return IO_ERROR;
     return status;
 }
 
+/* An SSL_read that finds nothing costs two allocations, and each event on
+ * either side of a session leads here: so its answer is remembered. */
 enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size_t *n)
 {
-    enum io_status status = IO_OK;
     size_t got;
 
     *n = 0;
-    if (conn->read_end != IO_OK)
-        return conn->read_end;
+    if (conn->read_wait == IO_WANT_WRITE || conn->read_wait == IO_STARVED)
+        conn->read_wait = IO_OK;
+    if (conn->read_wait != IO_OK)
+        return conn->read_wait;
 
     ERR_clear_error();
-    while (*n < size && status == IO_OK) {
+    while (*n < size && conn->read_wait == IO_OK) {
         if (SSL_read_ex(conn->ssl, (char *)out + *n, size - *n, &got) == 1)
             *n += got;
         else
-            status = status_of(conn, 0);
+            conn->read_wait = status_of(conn, 0);
     }
-    if (status == IO_EOF || status == IO_ERROR)
-        conn->read_end = status;
-    if (wire_flush(&conn->wire) == IO_ERROR) /* a KeyUpdate answered, an alert */
-        conn->read_end = IO_ERROR;
-    if (*n > 0)
-        return IO_OK;
-    return conn->read_end != IO_OK ? conn->read_end : status;
+    if (flush(conn) == IO_ERROR) /* an alert */
+        conn->read_wait = IO_ERROR;
+    return *n > 0 ? IO_OK : conn->read_wait;
 }
 
 /* How much plaintext fits into the wire as whole records; 0 when starved. */
@@ -147,7 +155,7 @@ static size_t room_for_plaintext(struct tls_conn *conn)
 
 enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n)
 {
-    enum io_status status = wire_flush(&conn->wire);
+    enum io_status status = flush(conn);
     size_t room;
 
     *n = 0;
@@ -164,14 +172,14 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
     }
     if (SSL_write_ex(conn->ssl, bytes, size < room ? size : room, n) != 1)
         status = status_of(conn, 0);
-    if (wire_flush(&conn->wire) == IO_ERROR)
+    if (flush(conn) == IO_ERROR)
         return IO_ERROR;
     return status;
 }
 
 enum io_status tls_conn_flush(struct tls_conn *conn)
 {
-    return wire_flush(&conn->wire);
+    return flush(conn);
 }
 
 bool tls_conn_is_pending(const struct tls_conn *conn)
@@ -181,7 +189,7 @@ bool tls_conn_is_pending(const struct tls_conn *conn)
 
 enum io_status tls_conn_shutdown(struct tls_conn *conn)
 {
-    enum io_status status = wire_flush(&conn->wire);
+    enum io_status status = flush(conn);
 
     if (status != IO_OK || (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN) != 0)
         return status;
@@ -194,7 +202,7 @@ enum io_status tls_conn_shutdown(struct tls_conn *conn)
         conn->fault = tls_error_reason();
         return IO_ERROR;
     }
-    return wire_flush(&conn->wire);
+    return flush(conn);
 }
 
 void tls_conn_send_ticket(struct tls_conn *conn)
@@ -219,12 +227,12 @@ const char *tls_conn_fault(const struct tls_conn *conn)
 
 const char *tls_conn_version(const struct tls_conn *conn)
 {
-    return SSL_is_init_finished(conn->ssl) ? SSL_get_version(conn->ssl) : NULL;
+    return conn->is_established ? SSL_get_version(conn->ssl) : NULL;
 }
 
 const char *tls_conn_cipher(const struct tls_conn *conn)
 {
-    return SSL_is_init_finished(conn->ssl) ? SSL_get_cipher_name(conn->ssl) : NULL;
+    return conn->is_established ? SSL_get_cipher_name(conn->ssl) : NULL;
 }
 
 const char *tls_conn_sni(const struct tls_conn *conn)
@@ -234,7 +242,5 @@ const char *tls_conn_sni(const struct tls_conn *conn)
 
 const char *tls_conn_certificate(const struct tls_conn *conn)
 {
-    if (!SSL_is_init_finished(conn->ssl))
-        return NULL;
-    return context_choose(conn->context, tls_conn_sni(conn))->name;
+    return conn->is_established ? context_choose(conn->context, tls_conn_sni(conn))->name : NULL;
 }

@@ -25,8 +25,13 @@ int tls_error_set(struct error *err, const char *what)
 
 const char *tls_error_reason(void)
 {
-    unsigned long code = ERR_peek_error();
+    unsigned long first = ERR_peek_error();
+    unsigned long code = first;
 
+    while (code != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL)
+        code = ERR_get_error();
     ERR_clear_error();
+    if (code == 0)
+        code = first;
     return code != 0 ? reason_of(code) : "unknown reason";
 }

@@ -8,8 +8,8 @@
  * one, which is the most precise), and empty the queue. Returns -1. */
 int tls_error_set(struct error *err, const char *what);
 
-/* The reason of the oldest entry, where a fault on the wire was met first;
- * empties the queue. Points at constant text. */
+/* The reason of the oldest entry of libssl's own, which speaks of TLS where
+ * libcrypto's speak of arithmetic; empties the queue. Points at constant text. */
 const char *tls_error_reason(void);
 
 #endif

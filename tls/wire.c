@@ -55,9 +55,9 @@ static int wire_read(BIO *bio, char *out, int size)
     ssize_t n;
 
     BIO_clear_retry_flags(bio);
-    if (w->has_ended || w->error != 0)
-        return w->has_ended ? 0 : -1;
-    if (w->is_drained) {
+    if (w->error != 0)
+        return -1;
+    if (w->is_drained || w->has_ended) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -68,11 +68,13 @@ static int wire_read(BIO *bio, char *out, int size)
 
     w->is_drained = n < size;
     w->has_ended = n == 0;
-    if (n < 0 && errno == EAGAIN)
-        BIO_set_retry_read(bio);
-    else if (n < 0)
+    if (n > 0)
+        return (int)n;
+    if (n < 0 && errno != EAGAIN)
         w->error = errno;
-    return (int)n;
+    else
+        BIO_set_retry_read(bio);
+    return -1;
 }
 
 /* OpenSSL writes whole records; one that does not fit waits for a flush. */
@@ -103,8 +105,6 @@ static long wire_ctrl(BIO *bio, int command, long number, void *pointer)
     case BIO_CTRL_FLUSH: /* the conn flushes after each call into OpenSSL */
     case BIO_CTRL_DUP:
         return 1;
-    case BIO_CTRL_EOF:
-        return w->has_ended;
     case BIO_CTRL_WPENDING:
         return w->out != NULL ? (long)buffer_len(w->out) : 0;
     default:

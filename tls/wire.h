@@ -8,6 +8,9 @@
  * and wire_flush() sends them with one call. And OpenSSL reads until the
  * socket says EAGAIN; the wire knows that a short receive has emptied it.
  *
+ * A FIN without close_notify is hidden from OpenSSL, which would take it for
+ * fatal and forbid to write: it sees a socket that gives no more.
+ *
  * It is a filter over OpenSSL's socket BIO and passes controls down to it.
  */
 #ifndef TLS_WIRE_H
@@ -27,7 +30,7 @@ struct wire {
     bool is_drained;    /* reading again needs an event first */
     bool is_full;       /* sending again needs an event first */
     bool is_starved;    /* the pool had no buffer */
-    bool has_ended;     /* FIN was read */
+    bool has_ended;     /* FIN was read; OpenSSL is not told */
 };
 
 /* Once, in the master. 0 or -1. */

@@ -27,9 +27,12 @@ static struct config *load_file(const char *path)
 
     complaint_lines[0] = '\0';
     config = config_load(path, &c);
-    assert_int_equal(config == NULL, c.errors > 0);
+    assert_true(config != NULL || c.errors > 0);
     assert_int_equal(complaint_lines[0] != '\0', c.errors + c.warnings > 0);
-    return config;
+    if (c.errors == 0)
+        return config;
+    config_free(config);
+    return NULL;
 }
 
 static struct config *load(const char *text)
@@ -105,7 +108,6 @@ static void every_key_is_typed(void **state)
 
     (void)state;
     assert_string_equal(complaint_lines, "");
-    assert_string_equal(config->path, "proxy.ini");
     assert_int_equal(config->proxy.workers, 3);
     assert_string_equal(config->proxy.user, "alice");
     assert_string_equal(config->proxy.group, "staff");
