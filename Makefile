@@ -70,7 +70,7 @@ lint: ## layers, clang-tidy, clang-format, shellcheck
 	scripts/check-layers --self-test
 	scripts/check-layers
 	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch])
-	printf '%s\n' $(sources) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*'
+	printf '%s\n' $(sources) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null
 	shellcheck $(wildcard scripts/* .ci/run)
 
 unit: $(tests) ## unit tests, with sanitizers
