@@ -88,6 +88,8 @@ install: all ## install into DESTDIR and PREFIX
 	install -D -m 0755 build/red5-tls-proxy $(DESTDIR)$(PREFIX)/sbin/red5-tls-proxy
 	install -D -m 0644 proxy.ini $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/proxy.ini
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/README.md
+	install -D -m 0644 doc/red5-tls-proxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/red5-tls-proxy.8
+	install -D -m 0644 doc/proxy.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/proxy.ini.5
 
 clean: ## remove build/
 	rm -rf build
