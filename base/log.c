@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,14 +31,28 @@ bool log_is_on(enum log_level level)
     return level <= highest;
 }
 
-/* The time to the millisecond, in UTC, and a space; nothing under systemd. */
+/* systemd names the journal's stream as device:inode; a program that was given
+ * another standard error may have inherited the name (systemd.exec(5)). */
+static bool is_journal(void)
+{
+    const char *name = getenv("JOURNAL_STREAM");
+    unsigned long long device;
+    unsigned long long inode;
+    struct stat st;
+    char rest;
+
+    return name != NULL && sscanf(name, "%llu:%llu%c", &device, &inode, &rest) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+/* The time to the millisecond, in UTC, and a space; nothing in the journal. */
 static size_t put_time(char *out, size_t size)
 {
     struct timespec now;
     struct tm utc;
     size_t n;
 
-    if (getenv("JOURNAL_STREAM") != NULL)
+    if (is_journal())
         return 0;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &utc);

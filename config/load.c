@@ -293,7 +293,7 @@ static void set_default(struct section *s, const char *key, const char *text)
 }
 
 /* No [listener] at all: the two that stand in front of an OpenMeetings. */
-static void add_default_listeners(struct config *config)
+static void add_default_listeners(struct config *config, struct complaints *c)
 {
     static const struct {
         const char *name;
@@ -303,6 +303,12 @@ static void add_default_listeners(struct config *config)
 
     if (config->listener_count > 0)
         return;
+    if (find_section(config, "certificate main") == NULL) {
+        complain(c, 0, NULL, NULL,
+                 "has no [certificate main]; write one with chain and key, or write listeners "
+                 "that use others");
+        return;
+    }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct section *s = add_section(config, "listener", rows[i].name, 0);
 
@@ -350,7 +356,7 @@ struct config *config_load(const char *path, struct complaints *c)
         config_free(config);
         return NULL;
     }
-    add_default_listeners(config);
+    add_default_listeners(config, c);
     apply(config, c);
     config_check(config, c);
     return config;

@@ -151,8 +151,7 @@ static void drain(struct master *m)
 {
     uint64_t timeout_ms = m->crew.generation->config->proxy.stop_timeout_ms;
 
-    log_info("stopping: waiting for sessions to end, %llu s at most",
-             (unsigned long long)timeout_ms / 1000);
+    log_info("stopping: waiting for sessions to end, %g s at most", (double)timeout_ms / 1000);
     m->stopping = STOP_DRAINING;
     m->next_stop_ms = clock_ms() + timeout_ms;
     crew_tell(&m->crew, CONTROL_DRAIN);

@@ -11,8 +11,8 @@ static const struct {
 } bad_configs[] = {
     /* lines */
     { "an empty file has listeners, and no certificate", "",
-      "proxy.ini: [listener https] certificates: there is no section [certificate main]\n"
-      "proxy.ini: [listener rtmps] certificates: there is no section [certificate main]\n" },
+      "proxy.ini: has no [certificate main]; write one with chain and key, or write listeners "
+      "that use others\n" },
     { "a key before the first section", "workers = 1\n" LISTENER,
       AT(1, "stands before the first section") },
     { "neither key nor section", LISTENER "max_dials\n",

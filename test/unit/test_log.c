@@ -6,6 +6,7 @@
 #include <regex.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #define TIME "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z "
 
@@ -88,6 +89,24 @@ static void assert_matches(const char *text, const char *pattern)
         fail_msg("this does not match %s:\n%s", pattern, text);
 }
 
+#define OURS "standard error's"
+
+/* JOURNAL_STREAM as systemd sets it for standard error, or as `name` says. */
+static void set_journal(const char *name, int standard_error)
+{
+    char text[64];
+    struct stat st;
+
+    if (name == NULL) {
+        (void)unsetenv("JOURNAL_STREAM");
+        return;
+    }
+    assert_int_equal(fstat(standard_error, &st), 0);
+    (void)snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino);
+    (void)setenv("JOURNAL_STREAM", strcmp(name, OURS) == 0 ? text : name, 1);
+}
+
 /* What fd has, without waiting. */
 static const char *receive(int fd)
 {
@@ -113,7 +132,9 @@ static void lines(void **state)
         { "the highest level that is on", LOG_INFO, LOG_INFO, NULL, "a", TIME "info a\n$" },
         { "the lowest that is off", LOG_INFO, LOG_DEBUG, NULL, "a", "^$" },
         { "errors are always on", LOG_ERROR, LOG_ERROR, NULL, "a", TIME "error a\n$" },
-        { "the journal has its own clock", LOG_INFO, LOG_INFO, "8:1234", "a", "^info a\n$" },
+        { "the journal has its own clock", LOG_INFO, LOG_INFO, OURS, "a", "^info a\n$" },
+        { "a journal that is not ours", LOG_INFO, LOG_INFO, "8:1234", "a", TIME "info a\n$" },
+        { "no journal's name", LOG_INFO, LOG_INFO, "8", "a", TIME "info a\n$" },
         { "no text", LOG_INFO, LOG_INFO, NULL, "", TIME "info \n$" },
         { "a long text is cut", LOG_INFO, LOG_INFO, NULL, long_text, TIME "info x+\n$" },
     };
@@ -125,10 +146,7 @@ static void lines(void **state)
         int ends[2]; /* one write is one packet */
 
         row_assert_int(&rows[i], socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
-        if (rows[i].journal != NULL)
-            (void)setenv("JOURNAL_STREAM", rows[i].journal, 1);
-        else
-            (void)unsetenv("JOURNAL_STREAM");
+        set_journal(rows[i].journal, ends[0]);
         log_set_level(rows[i].highest);
 
         redirect_stderr(ends[0]);
