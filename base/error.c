@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -11,4 +12,9 @@ int error_set(struct error *err, const char *format, ...)
     (void)vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
     return -1;
+}
+
+bool error_is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }

@@ -6,9 +6,14 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include <stdbool.h>
+
 struct error {
     char text[512]; /* without a final stop or newline; cut if longer */
 };
+
+/* Whether an errno says that memory or descriptors have run out. */
+bool error_is_shortage(int error);
 
 /* Always returns -1. */
 int error_set(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -12,6 +12,7 @@ enum io_status {
     IO_WANT_READ,  /* call again when the socket is readable */
     IO_WANT_WRITE, /* call again when the socket is writable */
     IO_STARVED,    /* call again when the pool has a buffer */
+    IO_YIELD,      /* call again when others have had their turn */
     IO_EOF,        /* the source has ended */
     IO_ERROR,      /* the socket is of no further use */
 };

@@ -20,11 +20,18 @@ void pool_deinit(struct pool *p)
     p->free_count = 0;
 }
 
-struct buffer *pool_get(struct pool *p)
+static size_t ceiling_for(const struct pool *p, enum pool_rank rank)
+{
+    size_t reserve = (p->ceiling + 7) / 8 * (POOL_LAST_STEP - rank);
+
+    return p->ceiling > reserve ? p->ceiling - reserve : 0;
+}
+
+struct buffer *pool_get(struct pool *p, enum pool_rank rank)
 {
     struct buffer *b = p->free;
 
-    if (p->used_count >= p->ceiling)
+    if (p->used_count >= ceiling_for(p, rank))
         return NULL;
 
     if (b != NULL) {
@@ -49,6 +56,7 @@ void pool_put(struct pool *p, struct buffer *b)
 
     assert(p->used_count > 0);
     p->used_count--;
+    p->put_count++;
     if (p->free_count >= p->keep) {
         free(b);
         return;

@@ -17,6 +17,7 @@ struct pool {
     size_t keep;         /* the most free buffers kept */
     size_t used_count;
     size_t free_count;
+    size_t put_count; /* of all time: whether it is worth to ask again */
 };
 
 void pool_init(struct pool *p, size_t buffer_bytes, size_t ceiling, size_t keep);
@@ -24,9 +25,15 @@ void pool_init(struct pool *p, size_t buffer_bytes, size_t ceiling, size_t keep)
 /* Free what is kept. Every buffer must have come back. */
 void pool_deinit(struct pool *p);
 
-/* An empty buffer, the caller's until pool_put(); NULL at the ceiling or when
- * memory has run out. */
-struct buffer *pool_get(struct pool *p);
+/* Who asks for a buffer. At the ceiling, those who can go on without another
+ * buffer come first: an eighth of all is kept for the last step of a byte's
+ * way, a quarter for its last two. Without an order everybody could hold one
+ * and wait for the next. */
+enum pool_rank { POOL_FIRST_STEP, POOL_NEXT_STEP, POOL_LAST_STEP };
+
+/* An empty buffer, the caller's until pool_put(); NULL at the ceiling for this
+ * rank or when memory has run out. */
+struct buffer *pool_get(struct pool *p, enum pool_rank rank);
 
 /* Give a buffer back; NULL is accepted. Its bytes are forgotten. */
 void pool_put(struct pool *p, struct buffer *b);

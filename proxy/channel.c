@@ -2,11 +2,12 @@
 
 #include "proxy/conn.h"
 
-#include <assert.h>
+enum { TURNS = 32 }; /* of one pump, however little each of them moves */
 
-void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool)
+void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool,
+                  enum pool_rank rank)
 {
-    *ch = (struct channel){ .source = source, .target = target, .pool = pool };
+    *ch = (struct channel){ .source = source, .target = target, .pool = pool, .rank = rank };
     ch->read_wait = IO_IDLE;
     ch->write_wait = IO_IDLE;
 }
@@ -31,7 +32,7 @@ static enum io_status fill(struct channel *ch)
     if (ch->state != CHANNEL_OPEN)
         return IO_IDLE;
     if (ch->buffer == NULL)
-        ch->buffer = pool_get(ch->pool);
+        ch->buffer = pool_get(ch->pool, ch->rank);
     if (ch->buffer == NULL)
         return IO_STARVED;
     if (buffer_room(ch->buffer) == 0)
@@ -82,6 +83,7 @@ enum io_status channel_fill(struct channel *ch)
 enum io_status channel_pump(struct channel *ch, size_t budget)
 {
     uint64_t limit = ch->delivered + budget;
+    int turns = TURNS;
 
     do {
         ch->read_wait = conn_is_blocked(ch->target) ? IO_IDLE : fill(ch);
@@ -89,8 +91,8 @@ enum io_status channel_pump(struct channel *ch, size_t budget)
         if (ch->read_wait == IO_ERROR || ch->write_wait == IO_ERROR)
             return IO_ERROR;
         if (ch->read_wait != IO_OK && ch->write_wait != IO_OK)
-            return IO_IDLE;
-    } while (ch->delivered < limit);
+            return ch->read_wait == IO_YIELD ? IO_OK : IO_IDLE;
+    } while (ch->delivered < limit && --turns > 0);
     return IO_OK;
 }
 
@@ -99,22 +101,10 @@ size_t channel_held(const struct channel *ch)
     return ch->buffer != NULL ? buffer_len(ch->buffer) : 0;
 }
 
-static int event_for(enum io_status wait)
-{
-    switch (wait) {
-    case IO_WANT_READ:
-        return UV_READABLE;
-    case IO_WANT_WRITE:
-        return UV_WRITABLE;
-    default:
-        return 0;
-    }
-}
-
 int channel_events(const struct channel *ch, const struct conn *c)
 {
-    return (c == ch->source ? event_for(ch->read_wait) : 0) |
-           (c == ch->target ? event_for(ch->write_wait) : 0);
+    return (c == ch->source ? conn_event_for(ch->read_wait) : 0) |
+           (c == ch->target ? conn_event_for(ch->write_wait) : 0);
 }
 
 bool channel_is_starved(const struct channel *ch)

@@ -33,12 +33,14 @@ struct channel {
     struct conn *source;       /* borrowed from the session */
     struct conn *target;       /* borrowed from the session */
     struct pool *pool;         /* borrowed from the worker */
+    enum pool_rank rank;       /* how near to its end a byte is that enters here */
     struct buffer *buffer;     /* the pool's; NULL while no bytes are held */
     uint64_t received;         /* bytes the source has given */
     uint64_t delivered;        /* bytes the target has taken */
 };
 
-void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool);
+void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool,
+                  enum pool_rank rank);
 
 /* Give the buffer back, delivered or not. */
 void channel_deinit(struct channel *ch);

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -158,9 +160,33 @@ enum io_status conn_shutdown(struct conn *c)
     return errno == ENOTCONN ? IO_OK : fail(c, errno); /* a reset: reading will tell */
 }
 
+size_t conn_unsent(const struct conn *c)
+{
+    int queued = 0;
+
+    if (!c->is_open || c->is_closing || ioctl(c->fd, SIOCOUTQ, &queued) < 0)
+        return 0;
+    return (size_t)queued + (c->tls != NULL ? tls_conn_pending(c->tls) : 0);
+}
+
+bool conn_is_lingering(struct conn *c)
+{
+    ssize_t n;
+
+    tls_conn_free(c->tls); /* what it could say is said */
+    c->tls = NULL;
+    do
+        n = recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+    while (n > 0 || (n < 0 && errno == EINTR));
+    if (n == 0 || errno != EAGAIN || c->has_failed || conn_unsent(c) == 0)
+        return false;
+    conn_arm(c, UV_READABLE);
+    return true;
+}
+
 bool conn_is_blocked(const struct conn *c)
 {
-    return c->tls != NULL ? tls_conn_is_pending(c->tls) : c->is_full;
+    return c->tls != NULL ? tls_conn_pending(c->tls) > 0 : c->is_full;
 }
 
 bool conn_is_truncated(const struct conn *c)
@@ -170,7 +196,7 @@ bool conn_is_truncated(const struct conn *c)
 
 int conn_events(const struct conn *c)
 {
-    return c->tls != NULL && tls_conn_is_pending(c->tls) ? UV_WRITABLE : 0;
+    return c->tls != NULL && tls_conn_pending(c->tls) > 0 ? UV_WRITABLE : 0;
 }
 
 void conn_arm(struct conn *c, int mask)
@@ -215,8 +241,6 @@ void conn_close(struct conn *c, enum conn_close how)
 
     if (how == CONN_RESET)
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
-    else /* unread bytes would make it an RST, which overtakes what was sent last */
-        (void)recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
     (void)close(c->fd);
     c->fd = -1;
 }

@@ -71,6 +71,20 @@ enum io_status conn_flush(struct conn *c);
  * FIN. IO_OK: all of it has left. Reading goes on. */
 enum io_status conn_shutdown(struct conn *c);
 
+/* The event that a status asks to wait for, a UV_* mask. */
+static inline int conn_event_for(enum io_status wait)
+{
+    return wait == IO_WANT_READ ? UV_READABLE : wait == IO_WANT_WRITE ? UV_WRITABLE : 0;
+}
+
+/* Bytes of ours that the other side has not acknowledged. */
+size_t conn_unsent(const struct conn *c);
+
+/* After conn_shutdown(), instead of reading: discard what has come, and say
+ * whether closing the socket now would endanger bytes on their way. Then its
+ * next event is waited for. */
+bool conn_is_lingering(struct conn *c);
+
 /* True if the target takes nothing until it is writable. */
 bool conn_is_blocked(const struct conn *c);
 

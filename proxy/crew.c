@@ -90,7 +90,7 @@ static size_t buffers_of_one_worker(const struct crew *crew)
 {
     size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
 
-    return memory / 4 / crew->hand_count / SESSION_BUFFER_BYTES + SESSION_BUFFERS_LEAST;
+    return memory / 4 / crew->hand_count / SESSION_BUFFER_BYTES + SESSION_BUFFERS_MORE;
 }
 
 static int run(const struct crew *crew, const struct hand *self, int control_fd)
@@ -111,6 +111,7 @@ static int run(const struct crew *crew, const struct hand *self, int control_fd)
 
     for (unsigned i = 0; i < crew->hand_count; i++)
         hang_up(&crew->hands[i]); /* the master's ends, of the others too */
+    (void)close(crew->signal_fd);
     reset_signals();
     if (privileges_drop(&crew->privileges, &err) < 0) {
         log_error("a worker cannot give up the master's rights: %s", err.text);

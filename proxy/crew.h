@@ -38,6 +38,7 @@ struct crew {
     size_t listener_count;
     struct stats *stats; /* borrowed */
     size_t first_slot;   /* in stats; one for each hand */
+    int signal_fd;       /* the master's: not for the workers */
     struct privileges privileges;
     struct hand *hands;
     unsigned hand_count;

@@ -60,11 +60,6 @@ void listener_close(struct listener *l)
     l->fd = -1;
 }
 
-static bool is_out_of_resources(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static bool has_room(const struct acceptor *a)
 {
     return a->set->count < a->worker_max &&
@@ -91,7 +86,7 @@ static bool accept_one(struct acceptor *a)
 
     error = fd >= 0 ? ENOMEM : errno;
     stats_session_end(a->set->stats, a->set->slot);
-    if (!is_out_of_resources(error))
+    if (!error_is_shortage(error))
         return error != EAGAIN; /* else: of a client that has left again */
     if (!a->is_warned)
         log_warn("cannot accept for [listener %s] for now: %s", a->front->config->name,

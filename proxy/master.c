@@ -119,6 +119,7 @@ static int catch_signals(struct master *m, struct error *err)
     sigset_t set;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would tell us of no death */
     (void)sigemptyset(&set);
     for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
         (void)sigaddset(&set, caught[i]);
@@ -140,6 +141,7 @@ static int start(struct master *m, struct generation *g, const struct privileges
 
     m->crew.privileges = *privileges;
     m->crew.stats = m->stats;
+    m->crew.signal_fd = m->signal_fd;
     m->crew.listeners = m->listeners;
     m->crew.listener_count = m->listener_count;
     return crew_init(&m->crew, g, err);

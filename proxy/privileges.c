@@ -43,17 +43,15 @@ static void resolve_as_root(const struct config *config, struct privileges *out,
     }
     out->user = pw->pw_uid;
     out->group = pw->pw_gid;
-    out->is_dropped = out->user != 0;
     if (out->user == 0)
         complain_mildly(c, config_key_line(&config->proxy.section, "user"), "proxy", "user",
                         "the workers keep root's rights; a fault in one gives them away");
-    if (group == NULL)
-        return;
-    gr = getgrnam(group);
-    if (gr == NULL)
+    gr = group != NULL ? getgrnam(group) : NULL;
+    if (group != NULL && gr == NULL)
         complain_at(config, "group", c, "there is no group \"%s\"", group);
-    else
+    else if (gr != NULL)
         out->group = gr->gr_gid;
+    out->is_dropped = out->user != 0 || out->group != 0;
 }
 
 void privileges_resolve(const struct config *config, struct privileges *out, struct complaints *c)
@@ -86,7 +84,7 @@ int privileges_drop(const struct privileges *p, struct error *err)
     if (setgroups(0, NULL) < 0 || setgid(p->group) < 0 || setuid(p->user) < 0)
         return error_set(err, "cannot become user %u, group %u: %s", (unsigned)p->user,
                          (unsigned)p->group, strerror(errno));
-    if (setuid(0) == 0 || seteuid(0) == 0)
+    if (p->user != 0 && (setuid(0) == 0 || seteuid(0) == 0))
         return error_set(err, "root's rights could be had again");
     return 0;
 }

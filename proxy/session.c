@@ -1,13 +1,13 @@
 #include "proxy/session.h"
 
 #include "proxy/route.h"
+#include "proxy/session_log.h"
 #include "proxy/session_set.h"
 #include "proxy/stats.h"
 #include "tls/tls.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +15,11 @@
 enum {
     PUMP_BYTES = 512 * 1024, /* each way, before others have their turn */
     DIAL_TURN_MS = 5,        /* between tries for a place among max_dials */
+    STARVED_MS = 100,        /* between tries for memory, if nobody gives a buffer back */
+    LINGER_LOOK_MS = 50,     /* between looks at what the kernel has sent */
 };
+
+static void linger(struct session *s);
 
 static const char no_memory[] = "memory has run out";
 
@@ -141,17 +145,12 @@ static void release_dial(struct session *s)
     s->has_dial = false;
 }
 
-static bool is_out_of_resources(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 /* Refused and unreachable are worth another try. A reset is none: there was a
  * connection, and dialling twice is not for a proxy to decide. */
 static enum session_state retry_later(struct session *s, int error)
 {
-    if (error == ECONNRESET || error == ECONNABORTED || is_out_of_resources(error)) {
-        session_end(s, is_out_of_resources(error) ? END_NO_MEMORY : END_BACKEND_RESET,
+    if (error == ECONNRESET || error == ECONNABORTED || error_is_shortage(error)) {
+        session_end(s, error_is_shortage(error) ? END_NO_MEMORY : END_BACKEND_RESET,
                     strerror(error));
         return s->state;
     }
@@ -246,7 +245,6 @@ static enum session_state step_relaying(struct session *s)
     enum io_status in;
     enum io_status out;
 
-    (void)conn_flush(&s->client);
     in = channel_pump(&s->in, PUMP_BYTES);
     out = channel_pump(&s->out, PUMP_BYTES);
 
@@ -256,12 +254,20 @@ static enum session_state step_relaying(struct session *s)
 
     if (s->client.has_failed || s->backend.has_failed)
         end_failed_side(s);
-    else if (s->in.state == CHANNEL_SHUT &&
-             (s->out.state == CHANNEL_SHUT || conn_is_truncated(&s->client)))
+    else if (s->in.state == CHANNEL_SHUT && s->out.state == CHANNEL_SHUT)
         session_end(s, s->first_close, NULL);
+    else if (s->in.state == CHANNEL_SHUT && conn_is_truncated(&s->client))
+        session_end(s, END_CLIENT_TRUNCATED, NULL);
     else if (in == IO_OK || out == IO_OK)
         session_set_make_ready(s->set, &s->turn);
     return s->state;
+}
+
+static bool is_starved(const struct session *s)
+{
+    if (s->state == SESSION_RELAYING)
+        return channel_is_starved(&s->in) || channel_is_starved(&s->out);
+    return s->client_wait == IO_STARVED;
 }
 
 /* ---- time ---- */
@@ -303,11 +309,28 @@ static struct deadline deadline_of(const struct session *s)
     return relaying_deadline(s);
 }
 
+/* Bytes that the kernel still sends are progress, though no call of ours tells:
+ * a socket polls writable again only when much of its queue is free. */
+static void note_unsent(struct session *s)
+{
+    size_t unsent = conn_unsent(&s->client) + conn_unsent(&s->backend);
+
+    if (unsent < s->unsent_bytes)
+        s->moved_ms = now_of(s);
+    s->unsent_bytes = unsent;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct session *s = container_of(timer, struct session, timer);
 
     s->timer_due_ms = 0;
+    if (s->end != END_NONE) {
+        linger(s);
+        return;
+    }
+    if (s->state == SESSION_RELAYING)
+        note_unsent(s);
     session_step(s);
 }
 
@@ -315,22 +338,24 @@ static void on_timer(uv_timer_t *timer)
  * call, and a timer that fires too soon is armed anew. */
 static void arm_timer(struct session *s)
 {
+    uint64_t now = now_of(s);
     uint64_t due = deadline_of(s).at_ms;
+    uint64_t half_way = s->moved_ms + (due - s->moved_ms) / 2;
 
     if (s->state == SESSION_CONNECTING && !s->backend.is_open && s->retry_ms < due)
         due = s->retry_ms;
+    if (s->state == SESSION_RELAYING && half_way > now) /* to see what the kernel sends */
+        due = half_way;
+    if (is_starved(s) && due > now + STARVED_MS)
+        due = now + STARVED_MS;
     if (s->timer_due_ms != 0 && s->timer_due_ms <= due)
         return;
     s->timer_due_ms = due;
-    (void)uv_timer_start(&s->timer, on_timer, due > now_of(s) ? due - now_of(s) : 0, 0);
+    /* never 0: libuv would run it in this same turn, and again */
+    (void)uv_timer_start(&s->timer, on_timer, due > now ? due - now : 1, 0);
 }
 
 /* ---- interest ---- */
-
-static int event_for(enum io_status wait)
-{
-    return wait == IO_WANT_READ ? UV_READABLE : wait == IO_WANT_WRITE ? UV_WRITABLE : 0;
-}
 
 static int client_events(const struct session *s)
 {
@@ -338,7 +363,7 @@ static int client_events(const struct session *s)
 
     if (s->state == SESSION_RELAYING)
         return own | channel_events(&s->in, &s->client) | channel_events(&s->out, &s->client);
-    return own | event_for(s->client_wait);
+    return own | conn_event_for(s->client_wait);
 }
 
 static int backend_events(const struct session *s)
@@ -348,67 +373,18 @@ static int backend_events(const struct session *s)
     return UV_WRITABLE;
 }
 
-static bool is_starved(const struct session *s)
-{
-    if (s->state == SESSION_RELAYING)
-        return channel_is_starved(&s->in) || channel_is_starved(&s->out);
-    return s->client_wait == IO_STARVED;
-}
-
 static void session_arm(struct session *s)
 {
     conn_arm(&s->client, client_events(s));
     conn_arm(&s->backend, backend_events(s));
     arm_timer(s);
-    if (is_starved(s) && list_is_empty(&s->turn))
+    if (s->client_wait == IO_YIELD && s->state != SESSION_RELAYING)
+        session_set_make_ready(s->set, &s->turn);
+    else if (is_starved(s) && list_is_empty(&s->turn))
         list_append(&s->set->starved, &s->turn);
 }
 
 /* ---- the end ---- */
-
-static const char *or_dash(const char *text)
-{
-    return text != NULL ? text : "-";
-}
-
-static void describe_fault(const struct session *s, char *out, size_t size)
-{
-    static const char *const doing[] = {
-        [SESSION_HANDSHAKE] = "in the TLS handshake",
-        [SESSION_ROUTING] = "waiting for the first byte",
-        [SESSION_CONNECTING] = "while connecting to backend ",
-        [SESSION_RELAYING] = "while relaying",
-    };
-    bool is_dialling = s->state == SESSION_CONNECTING;
-
-    out[0] = '\0';
-    if (s->fault != NULL)
-        (void)snprintf(out, size, " error=\"%s %s%s\"", s->fault, doing[s->state],
-                       is_dialling ? backend_of(s)->text : "");
-}
-
-static void log_end(const struct session *s)
-{
-    const struct tls_conn *tls = s->client.tls;
-    char client[ADDR_TEXT_BYTES];
-    char sni[256];
-    char fault[256];
-
-    if (!log_is_on(ends[s->end].level))
-        return;
-    describe_fault(s, fault, sizeof(fault));
-    log_line(ends[s->end].level,
-             "session %llu %s %s > %s protocol=%s tls=%s cipher=%s sni=%s certificate=%s end=%s "
-             "ms=%llu in=%llu out=%llu%s",
-             (unsigned long long)s->number, limits_of(s)->name, addr_print(&s->address, client),
-             or_dash(s->state >= SESSION_CONNECTING ? backend_of(s)->text : NULL),
-             protocol_name(s->protocol), or_dash(tls != NULL ? tls_conn_version(tls) : NULL),
-             or_dash(tls != NULL ? tls_conn_cipher(tls) : NULL),
-             log_escape(or_dash(tls != NULL ? tls_conn_sni(tls) : NULL), sni, sizeof(sni)),
-             or_dash(tls != NULL ? tls_conn_certificate(tls) : NULL), ends[s->end].word,
-             (unsigned long long)(now_of(s) - s->accepted_ms), (unsigned long long)s->in.delivered,
-             (unsigned long long)s->out.delivered, fault);
-}
 
 static void free_if_closed(struct session *s)
 {
@@ -416,6 +392,7 @@ static void free_if_closed(struct session *s)
 
     if (--s->handles > 0)
         return;
+    stats_session_end(set->stats, set->slot);
     list_remove(&s->link);
     free(s);
     set->count--;
@@ -438,24 +415,56 @@ static enum conn_close manner_for(const struct session *s, const struct channel 
     return CONN_CLOSE;
 }
 
-/* Count, log one line, close; freed in the last close callback. */
+/* Say good-bye to one side, where it will be true; `ch` leads there, and is NULL
+ * where nothing can be said yet. */
+static void say_end(struct conn *c, const struct channel *ch, enum conn_close how)
+{
+    if (how == CONN_RESET)
+        conn_close(c, CONN_RESET);
+    else if (ch != NULL && ch->state != CHANNEL_SHUT && c->is_open && !c->is_closing)
+        (void)conn_shutdown(c);
+}
+
+/* What a closed socket is sent is answered by an RST, and that overtakes and
+ * destroys the bytes still on their way to a slow reader. So a side is closed
+ * when the kernel has nothing left to send to it, or its own end has come. */
+static void linger(struct session *s)
+{
+    bool is_late = now_of(s) >= s->linger_until_ms;
+    bool is_waiting = false;
+    struct conn *sides[] = { &s->client, &s->backend };
+
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        if (!sides[i]->is_open || sides[i]->is_closing)
+            continue;
+        if (is_late || !conn_is_lingering(sides[i]))
+            conn_close(sides[i], is_late ? CONN_RESET : CONN_CLOSE);
+        else
+            is_waiting = true;
+    }
+    if (is_waiting)
+        (void)uv_timer_start(&s->timer, on_timer, LINGER_LOOK_MS, 0);
+    else if (!uv_is_closing((uv_handle_t *)&s->timer))
+        uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+}
+
+/* Log one line, let go of all but the sockets, close; freed in the last close
+ * callback. */
 static void session_finish(struct session *s)
 {
     enum conn_close to_client = manner_for(s, &s->out);
     enum conn_close to_backend = manner_for(s, &s->in);
 
-    log_end(s);
+    session_log_end(s);
     release_dial(s);
-    stats_session_end(s->set->stats, s->set->slot);
     list_remove(&s->turn);
     channel_deinit(&s->in);
     channel_deinit(&s->out);
 
-    if (to_client == CONN_CLOSE && s->state >= SESSION_ROUTING && s->out.state != CHANNEL_SHUT)
-        (void)conn_shutdown(&s->client);
-    conn_close(&s->client, to_client);
-    conn_close(&s->backend, to_backend);
-    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+    say_end(&s->client, s->state >= SESSION_ROUTING ? &s->out : NULL, to_client);
+    say_end(&s->backend, &s->in, to_backend);
+    s->linger_until_ms = now_of(s) + limits_of(s)->half_close_timeout_ms;
+    linger(s);
 }
 
 /* ---- the machine ---- */
@@ -472,6 +481,7 @@ static void enter(struct session *s, enum session_state next)
     s->state = next;
     s->entered_ms = now_of(s);
     s->moved_ms = s->entered_ms;
+    session_log_state(s);
 }
 
 void session_step(struct session *s)
@@ -481,6 +491,7 @@ void session_step(struct session *s)
 
     assert(s->end == END_NONE);
     list_remove(&s->turn);
+    (void)conn_flush(&s->client); /* a failure is noted in the conn, and met by the step */
     while (s->end == END_NONE && (next = steps[s->state](s)) != s->state)
         enter(s, next);
     if (s->end == END_NONE && now_of(s) >= deadline_of(s).at_ms)
@@ -495,15 +506,22 @@ void session_step(struct session *s)
 
 void session_stop(struct session *s, enum end_reason reason)
 {
-    if (s->end != END_NONE)
-        return; /* it only waits for its close callbacks */
-    session_end(s, reason, NULL);
-    session_finish(s);
+    if (s->end == END_NONE) {
+        session_end(s, reason, NULL);
+        session_finish(s);
+    }
+    s->linger_until_ms = 0;
+    linger(s);
 }
 
 static void on_event(struct conn *c)
 {
-    session_step(c->owner);
+    struct session *s = c->owner;
+
+    if (s->end == END_NONE)
+        session_step(s);
+    else
+        linger(s);
 }
 
 static void on_conn_closed(struct conn *c)
@@ -538,8 +556,8 @@ int session_open(struct session_set *set, const struct front *front, int fd,
     (void)uv_timer_init(set->loop, &s->timer);
     s->handles = 2;
     s->number = stats_next_session(set->stats);
-    channel_init(&s->in, &s->client, &s->backend, &set->pool);
-    channel_init(&s->out, &s->backend, &s->client, &set->pool);
+    channel_init(&s->in, &s->client, &s->backend, &set->pool, POOL_FIRST_STEP);
+    channel_init(&s->out, &s->backend, &s->client, &set->pool, POOL_NEXT_STEP);
     list_init(&s->turn);
     list_append(&set->all, &s->link);
     set->count++;

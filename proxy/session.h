@@ -57,13 +57,15 @@ struct session {
     uv_timer_t timer;      /* fires at timer_due or before the deadline */
     uint64_t timer_due_ms; /* 0: not armed; times are the loop's */
     uint64_t accepted_ms;
-    uint64_t entered_ms; /* this state */
-    uint64_t moved_ms;   /* when bytes last moved */
-    uint64_t retry_ms;   /* CONNECTING: not before */
-    unsigned attempts;   /* dials that failed */
-    bool has_dial;       /* counted in stats */
-    unsigned handles;    /* that are to be closed before the session is freed */
-    struct addr address; /* the client's */
+    uint64_t entered_ms;      /* this state */
+    uint64_t moved_ms;        /* when bytes last moved */
+    uint64_t retry_ms;        /* CONNECTING: not before */
+    unsigned attempts;        /* dials that failed */
+    bool has_dial;            /* counted in stats */
+    uint64_t linger_until_ms; /* after the end: when to close whatever is unsent */
+    size_t unsent_bytes;      /* in the kernel, when the timer looked last */
+    unsigned handles;         /* that are to be closed before the session is freed */
+    struct addr address;      /* the client's */
 };
 
 /* Begin with an accepted, non-blocking socket, which is taken. The session is

@@ -23,6 +23,7 @@ int session_set_init(struct session_set *set, uv_loop_t *loop, size_t buffers_ma
 {
     set->loop = loop;
     set->count = 0;
+    set->fed_count = 0;
     list_init(&set->all);
     list_init(&set->ready);
     list_init(&set->starved);
@@ -61,10 +62,8 @@ void session_set_make_ready(struct session_set *set, struct list *turn)
 
 void session_set_feed(struct session_set *set)
 {
-    struct list *node;
-
-    if (list_is_empty(&set->starved) || set->pool.used_count >= set->pool.ceiling)
+    if (set->pool.put_count == set->fed_count || list_is_empty(&set->starved))
         return;
-    node = list_take(&set->starved);
-    session_set_make_ready(set, node);
+    set->fed_count = set->pool.put_count;
+    session_set_make_ready(set, list_take(&set->starved));
 }

@@ -1,7 +1,8 @@
 /* session_set.h - all sessions of one worker, and what they share.
  *
  *    ready    has more to move now: TLS may hold bytes no poll will report
- *    starved  waits for a buffer; woken, one by one, as buffers come back
+ *    starved  waits for a buffer; woken, one by one, as buffers come back, and by
+ *             its own timer, should memory run out for everybody
  *
  * A session is on one of the two lists or on none.
  */
@@ -21,7 +22,7 @@ enum {
      * gathered into as much for each send. Twice 64 kB measured better than
      * once: fewer wake-ups of both ends (doc/decisions). */
     SESSION_BUFFER_BYTES = 128 * 1024,
-    SESSION_BUFFERS_LEAST = 64, /* a pool's smallest useful ceiling */
+    SESSION_BUFFERS_MORE = 64, /* on top of what memory allows: for the smallest machine */
 };
 
 struct session_set {
@@ -31,6 +32,7 @@ struct session_set {
     struct list all;
     struct list ready;
     struct list starved;
+    size_t fed_count;    /* the pool's put_count when one was woken last */
     size_t count;        /* sessions, those that only wait to be freed included */
     struct stats *stats; /* borrowed */
     size_t slot;         /* the worker's in stats */
@@ -53,7 +55,7 @@ void session_set_deinit(struct session_set *set);
 /* Put a session, by its `turn` node, on the ready list. */
 void session_set_make_ready(struct session_set *set, struct list *turn);
 
-/* A buffer may have come back: make one starved session ready. */
+/* If a buffer has come back since the last call, make a starved session ready. */
 void session_set_feed(struct session_set *set);
 
 #endif

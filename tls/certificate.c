@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct tls_certificate *tls_certificate_new(const char *name)
 {
@@ -54,13 +56,31 @@ static int give_no_password(char *out, int size, int is_writing, void *user)
     return -1;
 }
 
+/* A pipe would keep us waiting, a directory would give strange errors. */
+static FILE *open_file(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = NULL;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        (void)error_set(err, "%s cannot be read: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        (void)error_set(err, "%s is no regular file", path);
+    else if ((file = fdopen(fd, "r")) == NULL)
+        (void)error_set(err, "memory has run out");
+    if (file == NULL && fd >= 0)
+        (void)close(fd);
+    return file;
+}
+
 int tls_certificate_load_chain(struct tls_certificate *c, const char *path, struct error *err)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = open_file(path, err);
     X509 *x;
 
     if (file == NULL)
-        return error_set(err, "%s cannot be read: %s", path, strerror(errno));
+        return -1;
     ERR_clear_error();
     while ((x = PEM_read_X509(file, NULL, give_no_password, NULL)) != NULL)
         if (sk_X509_push(c->loaded, x) == 0) {
@@ -190,11 +210,11 @@ static int read_dns_names(struct tls_certificate *c, struct error *err)
 
 int tls_certificate_load_key(struct tls_certificate *c, const char *path, struct error *err)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = open_file(path, err);
     int rc;
 
     if (file == NULL)
-        return error_set(err, "%s cannot be read: %s", path, strerror(errno));
+        return -1;
     rc = read_key(c, file, path, err);
     (void)fclose(file);
     if (rc < 0 || find_leaf(c, err) < 0 || order_chain(c, err) < 0)

@@ -9,6 +9,7 @@
 #include "tls/errors.h"
 #include "tls/wire.h"
 
+#include <assert.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ enum {
      * and inner type (RFC 8446, 5.2; less in practice). */
     FRAME_BYTES = 5 + 256,
     RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH + FRAME_BYTES,
+
+    RECORDS_AT_ONCE = 64, /* of one read; each may hold a single byte */
 };
 
 static const char socket_failed[] = "the socket failed";
@@ -38,6 +41,7 @@ struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *
     struct tls_conn *conn = calloc(1, sizeof(*conn));
     BIO *bio;
 
+    assert(pool->buffer_bytes >= TLS_BUFFER_BYTES_MIN);
     if (conn == NULL)
         return NULL;
     conn->context = context;
@@ -89,8 +93,7 @@ static enum io_status status_of(struct tls_conn *conn, int rc)
 {
     switch (SSL_get_error(conn->ssl, rc)) {
     case SSL_ERROR_WANT_READ:
-        conn->is_truncated = conn->wire.has_ended;
-        return conn->is_truncated ? IO_EOF : IO_WANT_READ;
+        return conn->wire.is_paused ? IO_YIELD : IO_WANT_READ;
     case SSL_ERROR_WANT_WRITE:
         return conn->wire.is_starved ? IO_STARVED : IO_WANT_WRITE;
     case SSL_ERROR_ZERO_RETURN:
@@ -104,14 +107,24 @@ static enum io_status status_of(struct tls_conn *conn, int rc)
     return IO_ERROR;
 }
 
+/* A read that wants more of a socket that has ended has come to its end. */
+static enum io_status end_of_wire(struct tls_conn *conn, enum io_status status)
+{
+    if (status != IO_WANT_READ || !conn->wire.has_ended)
+        return status;
+    conn->is_truncated = true;
+    return IO_EOF;
+}
+
 enum io_status tls_conn_handshake(struct tls_conn *conn)
 {
     enum io_status status;
     int rc;
 
     ERR_clear_error();
+    wire_allow(&conn->wire);
     rc = SSL_do_handshake(conn->ssl);
-    status = rc == 1 ? IO_OK : status_of(conn, rc);
+    status = rc == 1 ? IO_OK : end_of_wire(conn, status_of(conn, rc));
 
     conn->is_established |= rc == 1;
     if (flush(conn) == IO_ERROR)
@@ -126,17 +139,18 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
     size_t got;
 
     *n = 0;
-    if (conn->read_wait == IO_WANT_WRITE || conn->read_wait == IO_STARVED)
+    if (conn->read_wait != IO_WANT_READ && conn->read_wait != IO_EOF && conn->read_wait != IO_ERROR)
         conn->read_wait = IO_OK;
     if (conn->read_wait != IO_OK)
         return conn->read_wait;
 
     ERR_clear_error();
-    while (*n < size && conn->read_wait == IO_OK) {
+    for (int i = 0; i < RECORDS_AT_ONCE && *n < size && conn->read_wait == IO_OK; i++) {
+        wire_allow(&conn->wire);
         if (SSL_read_ex(conn->ssl, (char *)out + *n, size - *n, &got) == 1)
             *n += got;
         else
-            conn->read_wait = status_of(conn, 0);
+            conn->read_wait = end_of_wire(conn, status_of(conn, 0));
     }
     if (flush(conn) == IO_ERROR) /* an alert */
         conn->read_wait = IO_ERROR;
@@ -170,6 +184,7 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
         conn->wants_ticket = false;
         (void)SSL_new_session_ticket(conn->ssl);
     }
+    wire_allow(&conn->wire);
     if (SSL_write_ex(conn->ssl, bytes, size < room ? size : room, n) != 1)
         status = status_of(conn, 0);
     if (flush(conn) == IO_ERROR)
@@ -182,9 +197,9 @@ enum io_status tls_conn_flush(struct tls_conn *conn)
     return flush(conn);
 }
 
-bool tls_conn_is_pending(const struct tls_conn *conn)
+size_t tls_conn_pending(const struct tls_conn *conn)
 {
-    return conn->wire.out != NULL;
+    return conn->wire.out != NULL ? buffer_len(conn->wire.out) : 0;
 }
 
 enum io_status tls_conn_shutdown(struct tls_conn *conn)

@@ -71,8 +71,8 @@ void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable);
 enum io_status tls_conn_handshake(struct tls_conn *conn);
 
 /* Read decrypted bytes until `size` or until the socket has no more. IO_OK
- * with *n > 0; IO_EOF at the client's close_notify, or at a FIN without one
- * (then tls_conn_is_truncated()). */
+ * with *n > 0; IO_YIELD when much came that held no data; IO_EOF at the client's close_notify, or
+ * at a FIN without one (then tls_conn_is_truncated()). */
 enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size_t *n);
 
 /* Encrypt some of `bytes` and send. IO_OK with *n > 0: these were taken, and
@@ -81,7 +81,9 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
 
 /* Send what waits. IO_OK: nothing does. */
 enum io_status tls_conn_flush(struct tls_conn *conn);
-bool tls_conn_is_pending(const struct tls_conn *conn);
+
+/* Bytes of ciphertext that wait. */
+size_t tls_conn_pending(const struct tls_conn *conn);
 
 /* Send close_notify, once. IO_OK: it has left, with all before it. The other
  * direction goes on. */

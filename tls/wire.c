@@ -9,7 +9,7 @@ static BIO_METHOD *method;
 static bool take_buffer(struct wire *w)
 {
     if (w->out == NULL)
-        w->out = pool_get(w->pool);
+        w->out = pool_get(w->pool, POOL_LAST_STEP);
     w->is_starved = w->out == NULL;
     return !w->is_starved;
 }
@@ -18,6 +18,12 @@ void wire_drop(struct wire *w)
 {
     pool_put(w->pool, w->out);
     w->out = NULL;
+}
+
+void wire_allow(struct wire *w)
+{
+    w->may_receive = true;
+    w->is_paused = false;
 }
 
 size_t wire_room(struct wire *w)
@@ -57,7 +63,8 @@ static int wire_read(BIO *bio, char *out, int size)
     BIO_clear_retry_flags(bio);
     if (w->error != 0)
         return -1;
-    if (w->is_drained || w->has_ended) {
+    w->is_paused = !w->is_drained && !w->has_ended && !w->may_receive;
+    if (w->is_drained || w->has_ended || w->is_paused) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -66,6 +73,7 @@ static int wire_read(BIO *bio, char *out, int size)
         n = recv(w->fd, out, (size_t)size, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
 
+    w->may_receive = false;
     w->is_drained = n < size;
     w->has_ended = n == 0;
     if (n > 0)

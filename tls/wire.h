@@ -30,6 +30,8 @@ struct wire {
     bool is_drained;    /* reading again needs an event first */
     bool is_full;       /* sending again needs an event first */
     bool is_starved;    /* the pool had no buffer */
+    bool may_receive;   /* once, before the next wire_allow() */
+    bool is_paused;     /* OpenSSL wanted to receive more than that */
     bool has_ended;     /* FIN was read; OpenSSL is not told */
 };
 
@@ -39,6 +41,10 @@ int wire_setup(void);
 /* A BIO over `fd` whose state is `w`, which must outlive it. NULL when memory
  * has run out. */
 BIO *wire_new(struct wire *w, int fd, struct pool *pool);
+
+/* Let OpenSSL receive once. Records without data (KeyUpdate, say) do not end an
+ * SSL_read: whoever sends nothing else must not keep it for ever. */
+void wire_allow(struct wire *w);
 
 /* Send what is gathered. IO_OK: nothing is left, the buffer went back. */
 enum io_status wire_flush(struct wire *w);

@@ -15,6 +15,7 @@ def test_a_session_is_one_line_with_everything_in_it(start_proxy, backend, any_t
     client.read(200)
     assert not proxy.sessions()
     client.close_notify()
+    assert server.end() == "fin"
     server.close()
     client.read_to_end()
     session = proxy.wait_for_session()

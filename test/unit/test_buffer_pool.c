@@ -31,7 +31,7 @@ static void buffer_spans(void **state)
 
     (void)state;
     pool_init(&pool, SIZE, 1, 0);
-    b = pool_get(&pool);
+    b = pool_get(&pool, POOL_LAST_STEP);
     assert_non_null(b);
     for (size_t i = 0; i < COUNT(rows); i++) {
         buffer_produce(b, rows[i].produce);
@@ -52,13 +52,13 @@ static void the_last_one_back_is_handed_out_first(void **state)
 
     (void)state;
     pool_init(&pool, SIZE, 4, 4);
-    a = pool_get(&pool);
-    b = pool_get(&pool);
+    a = pool_get(&pool, POOL_LAST_STEP);
+    b = pool_get(&pool, POOL_LAST_STEP);
     assert_ptr_not_equal(a, b);
     pool_put(&pool, b);
     pool_put(&pool, a);
-    assert_ptr_equal(pool_get(&pool), a);
-    assert_ptr_equal(pool_get(&pool), b);
+    assert_ptr_equal(pool_get(&pool, POOL_LAST_STEP), a);
+    assert_ptr_equal(pool_get(&pool, POOL_LAST_STEP), b);
     assert_int_equal(pool.free_count, 0);
     pool_put(&pool, a);
     pool_put(&pool, b);
@@ -72,11 +72,11 @@ static void a_buffer_comes_empty(void **state)
 
     (void)state;
     pool_init(&pool, SIZE, 1, 1);
-    b = pool_get(&pool);
+    b = pool_get(&pool, POOL_LAST_STEP);
     buffer_produce(b, 7);
     buffer_consume(b, 3);
     pool_put(&pool, b);
-    assert_ptr_equal(pool_get(&pool), b);
+    assert_ptr_equal(pool_get(&pool, POOL_LAST_STEP), b);
     assert_int_equal(buffer_len(b), 0);
     assert_int_equal(buffer_room(b), SIZE);
     pool_put(&pool, b);
@@ -90,17 +90,17 @@ static void the_ceiling_holds(void **state)
 
     (void)state;
     pool_init(&pool, SIZE, 2, 2);
-    a = pool_get(&pool);
-    b = pool_get(&pool);
-    assert_null(pool_get(&pool));
+    a = pool_get(&pool, POOL_LAST_STEP);
+    b = pool_get(&pool, POOL_LAST_STEP);
+    assert_null(pool_get(&pool, POOL_LAST_STEP));
     assert_int_equal(pool.used_count, 2);
     pool_put(&pool, a);
-    assert_ptr_equal(pool_get(&pool), a);
+    assert_ptr_equal(pool_get(&pool, POOL_LAST_STEP), a);
     pool_put(&pool, NULL);
-    assert_null(pool_get(&pool));
+    assert_null(pool_get(&pool, POOL_LAST_STEP));
     pool_put(&pool, a);
     pool.ceiling = 1; /* kept buffers do not count, used ones do */
-    assert_null(pool_get(&pool));
+    assert_null(pool_get(&pool, POOL_LAST_STEP));
     pool_put(&pool, b);
     pool_deinit(&pool);
 }
@@ -115,7 +115,7 @@ static void a_burst_leaves_no_memory_behind(void **state)
     (void)state;
     pool_init(&pool, BYTES, BURST, KEEP);
     for (size_t i = 0; i < BURST; i++)
-        burst[i] = pool_get(&pool);
+        burst[i] = pool_get(&pool, POOL_LAST_STEP);
     assert_true(__sanitizer_get_current_allocated_bytes() - before >= (size_t)BURST * BYTES);
 
     for (size_t i = 0; i < BURST; i++)

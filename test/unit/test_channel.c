@@ -111,7 +111,7 @@ static void start(struct fixture *f, size_t ceiling)
 {
     memset(f, 0, sizeof(*f));
     pool_init(&f->pool, BUFFER_BYTES, ceiling, 1);
-    channel_init(&f->ch, &f->source.conn, &f->target.conn, &f->pool);
+    channel_init(&f->ch, &f->source.conn, &f->target.conn, &f->pool, POOL_LAST_STEP);
 }
 
 static void finish(struct fixture *f)

@@ -88,7 +88,9 @@ static enum io_status feed_slowly(struct pair *p)
         assert_int_equal(p->pool.used_count, 0);
         client_send_raw(&p->client, &byte, 1);
         pair_notice(p);
-        status = tls_conn_handshake(p->conn);
+        do
+            status = tls_conn_handshake(p->conn);
+        while (status == IO_YIELD);
     }
     return status;
 }
@@ -221,7 +223,7 @@ static unsigned write_big(struct pair *p, size_t n, size_t bite)
             assert_int_equal(status, IO_OK);
         if (written < n)
             written += some;
-        assert_int_equal(p->pool.used_count, tls_conn_is_pending(p->conn));
+        assert_int_equal(p->pool.used_count, tls_conn_pending(p->conn) > 0);
         client_receive(&p->client, bite);
         while (SSL_read_ex(p->client.ssl, got + received, sizeof(got) - received, &some) == 1)
             received += some;
@@ -288,7 +290,7 @@ static void a_refused_send_waits_for_notice(void **state)
     assert_int_equal(setsockopt(p.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
     assert_int_equal(tls_conn_write(p.conn, big, BIG, &n), IO_OK);
     assert_true(n > 0);
-    assert_true(tls_conn_is_pending(p.conn));
+    assert_true(tls_conn_pending(p.conn) > 0);
     assert_int_equal(p.pool.used_count, 1);
 
     client_receive(&p.client, SIZE_MAX); /* room, but nobody said so */
