@@ -53,6 +53,9 @@ static int split(const char *text, char host[HOST_BYTES], bool *is_bracketed, ui
     size_t n = colon != NULL ? (size_t)(colon - text) : 0;
 
     *is_bracketed = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+    if (strstr(text, "://") != NULL)
+        return error_set(err, "\"%s\": write HOST:PORT alone, without %.*s", text,
+                         (int)(strstr(text, "://") - text) + 3, text);
     if (n == (*is_bracketed ? 2 : 0))
         return error_set(err, "\"%s\" is not of the form HOST:PORT", text);
     if (n >= HOST_BYTES)

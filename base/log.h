@@ -17,6 +17,12 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+/* For a program that must never wait for whoever reads its log: write to a
+ * descriptor of its own, which does not block, on the file, pipe or terminal
+ * that is standard error now. Inherited by forked processes. Where that cannot
+ * be had, lines go to standard error when it polls writable. */
+void log_open(void);
+
 /* Lines above `level` are not written. Until then: LOG_INFO. */
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);

@@ -11,7 +11,6 @@ enum {
     /* Red5 pings every second and drops a client that has been silent for 60 s
      * (red5-common 1.0.10, RTMPConnection: pingInterval, maxInactivity). */
     RTMP_IDLE_FLOOR_MS = 65000,
-    WORDS_LINE_BYTES = 100, /* -t breaks longer lists */
 };
 
 static const char *const protocol_names[PROTOCOL_COUNT] = {
@@ -233,9 +232,10 @@ static void check_overlap(const struct listener_config *l, const struct listener
  * own addresses only the loopback's are known. */
 static bool reaches(const struct addr *a, const struct addr *listener)
 {
-    return addr_is_equal(a, listener) || (addr_is_wildcard(listener) && addr_is_loopback(a) &&
-                                          addr_port(a) == addr_port(listener) &&
-                                          a->storage.ss_family == listener->storage.ss_family);
+    return addr_is_equal(a, listener) ||
+           (addr_is_wildcard(listener) && (addr_is_loopback(a) || addr_is_wildcard(a)) &&
+            addr_port(a) == addr_port(listener) &&
+            a->storage.ss_family == listener->storage.ss_family);
 }
 
 /* A backend that is a listener of ours would be dialled by ourselves, for ever. */
@@ -289,49 +289,4 @@ void config_check(struct config *config, struct complaints *c)
         check_loop(config, &config->listeners[i], c);
     if (c->errors == 0)
         warn_unused(config, c);
-}
-
-/* A long list goes on in indented lines, so that what is printed can be read. */
-static void print_words(const char *text, FILE *out)
-{
-    const char *gap = strlen(text) > WORDS_LINE_BYTES ? "\n    " : " ";
-
-    while (*(text += strspn(text, " \t")) != '\0') {
-        int n = (int)strcspn(text, " \t");
-
-        (void)fprintf(out, "%s%.*s", gap, n, text);
-        text += n;
-    }
-    (void)fputc('\n', out);
-}
-
-static void print_section(const char *kind, const struct section *section, unsigned offers,
-                          FILE *out)
-{
-    (void)fprintf(out, "[%s]\n", section->name[0] != '\0' ? section->name : kind);
-    for (size_t i = 0; i < option_count; i++) {
-        const char *text = option_text(section, i);
-        bool is_useless = options[i].serves != 0 && (options[i].serves & offers) == 0;
-
-        if (strcmp(options[i].section, kind) != 0 || text == NULL || is_useless)
-            continue;
-        (void)fprintf(out, "%s =", options[i].key);
-        if (options[i].type == OPT_WORDS)
-            print_words(text, out);
-        else
-            (void)fprintf(out, " %s\n", text);
-    }
-}
-
-void config_print(const struct config *config, FILE *out)
-{
-    print_section("proxy", &config->proxy.section, 0, out);
-    for (size_t i = 0; i < config->certificate_count; i++) {
-        (void)fputc('\n', out);
-        print_section("certificate", &config->certificates[i].section, 0, out);
-    }
-    for (size_t i = 0; i < config->listener_count; i++) {
-        (void)fputc('\n', out);
-        print_section("listener", &config->listeners[i].section, config->listeners[i].offers, out);
-    }
 }

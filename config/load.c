@@ -163,6 +163,19 @@ static const char *judge_header(struct loader *l, const char *text)
     return l->text;
 }
 
+/* "listen = ..." in a section where that is a key. */
+static bool is_key(const struct loader *l, const char *text)
+{
+    char key[32];
+    size_t n = strcspn(text, " \t=");
+
+    if (l->section == NULL || n >= sizeof(key) || text[n + strspn(text + n, " \t")] != '=')
+        return false;
+    memcpy(key, text, n);
+    key[n] = '\0';
+    return option_find(l->kind, key) >= 0;
+}
+
 /* Whether inih reads the line as we do; returns the line it shall see. */
 static const char *judge_line(struct loader *l, size_t n)
 {
@@ -181,6 +194,11 @@ static const char *judge_line(struct loader *l, size_t n)
         complain(l->complaints, l->line, NULL, NULL,
                  "the line is too long: %zu characters, at most %d are read", n,
                  INI_LINE_BYTES - 1);
+        return blank_line;
+    }
+    if (is_indented && l->has_key && is_key(l, text)) {
+        complain(l->complaints, l->line, NULL, NULL,
+                 "is indented, and so would go on with the key above; begin it at the left margin");
         return blank_line;
     }
     if (is_indented && l->has_key) {

@@ -113,7 +113,7 @@ static int run(const struct crew *crew, const struct hand *self, int control_fd)
         hang_up(&crew->hands[i]); /* the master's ends, of the others too */
     (void)close(crew->signal_fd);
     reset_signals();
-    if (privileges_drop(&crew->privileges, &err) < 0) {
+    if (privileges_drop(&crew->generation->privileges, &err) < 0) {
         log_error("a worker cannot give up the master's rights: %s", err.text);
         return EXIT_CANNOT_START;
     }

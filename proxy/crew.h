@@ -12,7 +12,6 @@
 #include "proxy/control.h"
 #include "proxy/generation.h"
 #include "proxy/listener.h"
-#include "proxy/privileges.h"
 #include "proxy/stats.h"
 
 #include <poll.h>
@@ -39,7 +38,6 @@ struct crew {
     struct stats *stats; /* borrowed */
     size_t first_slot;   /* in stats; one for each hand */
     int signal_fd;       /* the master's: not for the workers */
-    struct privileges privileges;
     struct hand *hands;
     unsigned hand_count;
     bool is_draining;

@@ -22,9 +22,9 @@ static void load_certificate(const struct certificate_config *config, struct tls
     *out = tls_certificate_new(config->name);
     if (*out == NULL)
         complain(c, config->section.line, config->section.name, NULL, "memory has run out");
-    else if (tls_certificate_load_chain(*out, config->chain, &err) < 0)
+    if (*out != NULL && tls_certificate_load_chain(*out, config->chain, &err) < 0)
         complain_at(c, &config->section, "chain", err.text);
-    else if (tls_certificate_load_key(*out, config->key, &err) < 0)
+    if (*out != NULL && tls_certificate_load_key(*out, config->key, &err) < 0)
         complain_at(c, &config->section, "key", err.text);
 }
 
@@ -136,6 +136,8 @@ struct generation *generation_load(const char *path, struct complaints *c)
         return NULL;
     }
     g->config = config_load(path, c);
+    if (g->config != NULL)
+        privileges_resolve(g->config, &g->privileges, c);
     if (g->config == NULL || load_certificates(g, c) < 0 || make_fronts(g, c) < 0) {
         generation_free(g);
         return NULL;

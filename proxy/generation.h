@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "proxy/front.h"
+#include "proxy/privileges.h"
 
 struct tls_certificate;
 
@@ -17,6 +18,7 @@ struct generation {
     struct config *config;                 /* owned */
     struct tls_certificate **certificates; /* owned; as config->certificates */
     struct front *fronts;                  /* owned; as config->listeners */
+    struct privileges privileges;          /* of the workers */
 };
 
 /* Read `path` and load all it names. NULL if anything is wrong, all of which

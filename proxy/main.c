@@ -3,6 +3,7 @@
 #include "proxy/master.h"
 #include "tls/tls.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -35,12 +36,26 @@ static enum exit_code print_version(void)
     return EXIT_DONE;
 }
 
+/* A descriptor below 3 that is free would be a socket's next, and a socket's
+ * reader would be told what is meant for standard error. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const char *config_path = NULL;
     bool is_check = false;
     int option;
 
+    fill_standard_descriptors();
     while ((option = getopt(argc, argv, "c:tVh")) != -1) {
         switch (option) {
         case 'c':

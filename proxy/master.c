@@ -36,24 +36,16 @@ static void print_complaint(const char *line)
     (void)fprintf(stderr, "%s\n", line);
 }
 
-static struct generation *load(const char *path, struct privileges *privileges)
+static struct generation *load(const char *path)
 {
     struct complaints c = { .file = path, .report = print_complaint };
-    struct generation *g = generation_load(path, &c);
 
-    if (g == NULL)
-        return NULL;
-    privileges_resolve(g->config, privileges, &c);
-    if (c.errors == 0)
-        return g;
-    generation_free(g);
-    return NULL;
+    return generation_load(path, &c);
 }
 
 enum exit_code master_check(const char *config_path)
 {
-    struct privileges privileges;
-    struct generation *g = load(config_path, &privileges);
+    struct generation *g = load(config_path);
 
     if (g == NULL)
         return EXIT_CONFIGURATION;
@@ -129,8 +121,7 @@ static int catch_signals(struct master *m, struct error *err)
     return 0;
 }
 
-static int start(struct master *m, struct generation *g, const struct privileges *privileges,
-                 struct error *err)
+static int start(struct master *m, struct generation *g, struct error *err)
 {
     raise_descriptor_limit();
     m->stats = stats_new();
@@ -139,7 +130,6 @@ static int start(struct master *m, struct generation *g, const struct privileges
     if (catch_signals(m, err) < 0 || open_listeners(m, g->config, err) < 0)
         return -1;
 
-    m->crew.privileges = *privileges;
     m->crew.stats = m->stats;
     m->crew.signal_fd = m->signal_fd;
     m->crew.listeners = m->listeners;
@@ -288,16 +278,16 @@ static void finish(struct master *m)
 enum exit_code master_run(const char *config_path)
 {
     struct master m = { .signal_fd = -1 };
-    struct privileges privileges;
-    struct generation *g = load(config_path, &privileges);
+    struct generation *g = load(config_path);
     enum exit_code code = EXIT_CANNOT_START;
     struct error err;
 
     if (g == NULL)
         return EXIT_CONFIGURATION;
+    log_open();
     log_set_level((enum log_level)g->config->proxy.log_level);
 
-    if (start(&m, g, &privileges, &err) < 0) {
+    if (start(&m, g, &err) < 0) {
         log_error("%s", err.text);
         generation_free(g);
     } else {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,9 @@ static int read_key(struct tls_certificate *c, FILE *file, const char *path, str
     if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_BAD_PASSWORD_READ ||
         ERR_GET_REASON(ERR_peek_error()) == PEM_R_BAD_PASSWORD_READ) {
         ERR_clear_error();
-        return error_set(err, "%s is encrypted; store it decrypted, readable by its owner alone",
+        return error_set(err,
+                         "%s is encrypted; store it decrypted, readable by its owner alone: "
+                         "openssl pkey -in OLD -out NEW",
                          path);
     }
     if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_UNSUPPORTED) {
@@ -208,6 +211,31 @@ static int read_dns_names(struct tls_certificate *c, struct error *err)
     return rc == 0 ? 0 : error_set(err, "memory has run out");
 }
 
+/* What OpenSSL would refuse at a handshake is refused now. */
+static int check_strength(const struct tls_certificate *c, struct error *err)
+{
+    SSL_CTX *scratch = SSL_CTX_new(TLS_server_method());
+    int rc = scratch != NULL ? SSL_CTX_use_cert_and_key(scratch, c->leaf, c->key, c->chain, 1) : 0;
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+    SSL_CTX_free(scratch);
+    if (rc == 1)
+        return 0;
+    if (reason == SSL_R_EE_KEY_TOO_SMALL) {
+        ERR_clear_error();
+        return error_set(err,
+                         "the key has %d bits, too few for today's clients; get a new key (RSA: "
+                         "2048 bits or more) and certificate",
+                         EVP_PKEY_get_bits(c->key));
+    }
+    if (reason == SSL_R_CA_MD_TOO_WEAK) {
+        ERR_clear_error();
+        return error_set(err, "a certificate is signed with SHA-1 or weaker, which clients refuse; "
+                              "get a new one");
+    }
+    return tls_error_set(err, "the certificate cannot be used");
+}
+
 int tls_certificate_load_key(struct tls_certificate *c, const char *path, struct error *err)
 {
     FILE *file = open_file(path, err);
@@ -217,9 +245,11 @@ int tls_certificate_load_key(struct tls_certificate *c, const char *path, struct
         return -1;
     rc = read_key(c, file, path, err);
     (void)fclose(file);
-    if (rc < 0 || find_leaf(c, err) < 0 || order_chain(c, err) < 0)
+    if (rc < 0 || sk_X509_num(c->loaded) == 0) /* what else is wrong was told with the chain */
+        return rc;
+    if (find_leaf(c, err) < 0 || order_chain(c, err) < 0 || read_dns_names(c, err) < 0)
         return -1;
-    return read_dns_names(c, err);
+    return check_strength(c, err);
 }
 
 enum name_match certificate_match(const struct tls_certificate *c, const char *host)

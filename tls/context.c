@@ -5,7 +5,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,19 +76,6 @@ static void set_buffers(SSL_CTX *ssl)
     SSL_CTX_set_default_read_buffer_len(ssl, READ_AHEAD_BYTES);
 }
 
-/* What OpenSSL refuses is to be refused now and not at a handshake. */
-static int try_certificate(const struct tls_context *context, const struct tls_certificate *c,
-                           struct error *err)
-{
-    SSL *ssl = SSL_new(context->ssl);
-    int rc = ssl != NULL ? SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1) : 0;
-    char what[128];
-
-    SSL_free(ssl);
-    (void)snprintf(what, sizeof(what), "the certificate \"%s\" cannot be used", c->name);
-    return rc == 1 ? 0 : tls_error_set(err, what);
-}
-
 /* OpenSSL keeps a name for the log only where somebody asks for it. */
 static int on_servername(SSL *ssl, int *alert, void *user)
 {
@@ -111,9 +97,6 @@ static int set_certificates(struct tls_context *context, const struct tls_option
            options->certificate_count * sizeof(*context->certificates));
     context->certificate_count = options->certificate_count;
 
-    for (size_t i = 1; i < context->certificate_count; i++)
-        if (try_certificate(context, context->certificates[i], err) < 0)
-            return -1;
     if (SSL_CTX_use_cert_and_key(context->ssl, first->leaf, first->key, first->chain, 1) != 1)
         return tls_error_set(err, "the certificate cannot be used");
     SSL_CTX_set_cert_cb(context->ssl, on_certificate, context);

@@ -44,8 +44,9 @@ int tls_certificate_load_chain(struct tls_certificate *certificate, const char *
                                struct error *err);
 
 /* Read the private key from a PEM file that others cannot read, then find the
- * certificate it belongs to and order its issuers behind it. Call after
- * tls_certificate_load_chain(). */
+ * certificate it belongs to, order its issuers behind it and see whether
+ * OpenSSL takes them. Call after tls_certificate_load_chain(); if that failed,
+ * only the key is looked at. */
 int tls_certificate_load_key(struct tls_certificate *certificate, const char *path,
                              struct error *err);
 

@@ -61,9 +61,11 @@ static void faults(void **state)
         { "the key of another", "main.pem", "stranger.key",
           "the key belongs to no certificate of main.pem" },
         { "an encrypted key", "main.pem", "encrypted.key",
-          "encrypted.key is encrypted; store it decrypted, readable by its owner alone" },
+          "encrypted.key is encrypted; store it decrypted, readable by its owner alone: "
+          "openssl pkey -in OLD -out NEW" },
         { "a key encrypted the old way", "main.pem", "traditional.key",
-          "traditional.key is encrypted; store it decrypted, readable by its owner alone" },
+          "traditional.key is encrypted; store it decrypted, readable by its owner alone: "
+          "openssl pkey -in OLD -out NEW" },
         { "others may read the key", "main.pem", "open.key",
           "open.key can be read by everybody; chmod o-r it, and renew the key if others had "
           "access" },

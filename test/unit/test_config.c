@@ -453,7 +453,7 @@ static void the_example_loads(void **state)
 
     (void)state;
     assert_string_equal(complaint_lines, "");
-    assert_int_equal(config->certificate_count, 2);
+    assert_int_equal(config->certificate_count, 1);
     assert_int_equal(config->listener_count, 2);
     config_free(config);
 }
