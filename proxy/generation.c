@@ -147,8 +147,10 @@ struct generation *generation_load(const char *path, struct complaints *c)
 
 void generation_free(struct generation *g)
 {
-    if (g == NULL)
+    if (g == NULL || g->config == NULL) {
+        free(g); /* nothing else was made */
         return;
+    }
     for (size_t i = 0; g->fronts != NULL && i < g->config->listener_count; i++)
         tls_context_free(g->fronts[i].tls);
     for (size_t i = 0; g->certificates != NULL && i < g->config->certificate_count; i++)
