@@ -510,7 +510,8 @@ void session_stop(struct session *s, enum end_reason reason)
         session_end(s, reason, NULL);
         session_finish(s);
     }
-    s->linger_until_ms = 0;
+    conn_close(&s->client, CONN_CLOSE); /* the kernel may still send, we do not wait for it */
+    conn_close(&s->backend, CONN_CLOSE);
     linger(s);
 }
 
