@@ -1,12 +1,17 @@
 """One side ends, the other goes on: close_notify becomes FIN and FIN becomes close_notify."""
 
+import contextlib
 import os
+import socket
+import time
 
 import pytest
 
+from lib.backends import StandIn, listening_socket
 from lib.waiting import Stopwatch, meanwhile
 
-BIG = os.urandom(8 << 20)
+MB = 1 << 20
+BIG = os.urandom(8 * MB)
 
 
 @pytest.fixture
@@ -90,3 +95,54 @@ def test_a_half_closed_session_with_progress_goes_on(start_proxy, backend, any_t
         assert client.is_quiet(0.3)
     server.fin()
     assert client.end() == "close_notify"
+
+
+def read_while_talking(reader):
+    """What comes until the end, in small pieces, each answered: on a closed socket the answers cause a reset."""
+    parts = []
+    while data := reader.receive():
+        parts.append(data)
+        with contextlib.suppress(OSError):
+            reader.send(b"ping")
+    return b"".join(parts)
+
+
+def test_no_byte_before_a_truncation_is_lost_to_a_backend_that_talks(start_proxy, closing, any_tls):
+    """The session is over when the kernel has all the bytes; a slow backend that sends pings still gets them."""
+    listener = listening_socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    backend = closing(StandIn(listener))
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address)
+    client, server = proxy.connect(any_tls), backend.accept()
+    client.send(BIG[:MB])
+    client.fin()
+    assert proxy.wait_for_sessions(1)[0].end == "client_truncated"
+    assert read_while_talking(server) == BIG[:MB]
+
+
+def test_no_byte_before_a_timeout_is_lost_to_a_client_that_talks(start_proxy, backend, any_tls):
+    """half_close_timeout ends the session when the kernel has all the bytes; a client that wakes up then gets them."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address, half_close_timeout="1s")
+    client, server = proxy.connect(any_tls, receive_buffer=4096), backend.accept()
+    server.send(BIG[:MB])
+    server.fin()
+    assert proxy.wait_for_sessions(1)[0].end == "half_close_timeout"
+    assert read_while_talking(client) == BIG[:MB]
+
+
+@pytest.mark.long
+def test_slow_progress_is_progress(start_proxy, backend, any_tls):
+    """A client that takes 100 kB a second for longer than half_close_timeout, while the proxy's socket is too full for
+    more, gets everything."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address, half_close_timeout="1s")
+    client, server = proxy.connect(any_tls, receive_buffer=4096), backend.accept()
+    client.close_notify()
+    assert server.end() == "fin"
+    with meanwhile(lambda: server.send(BIG), server.fin), Stopwatch() as watch:
+        start = b""
+        while watch.so_far() < 2.5:
+            start += client.read(1000)
+            time.sleep(0.01)
+        assert start + client.read_to_end() == BIG
+    assert client.ended == "close_notify"
+    assert proxy.wait_for_session().end == "client_closed"
