@@ -200,3 +200,25 @@ def test_a_file_that_is_no_ini_at_all(check, text):
 def test_windows_line_ends_and_a_byte_order_mark_are_read(check):
     done = check("\ufeff" + GOOD.replace("\n", "\r\n"))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_certificate_too_weak_for_openssl_is_complained_of(check, tmp_path):
+    """Not only the first of a listener, and now, not at the handshake of the client that asks for it."""
+    screen = tmp_path / "screen"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=screen.test",
+                    "-addext", "subjectAltName=DNS:screen.test", "-keyout", screen / "privkey.pem",
+                    "-out", screen / "fullchain.pem"], check=True, capture_output=True)
+    done = check(GOOD)
+    assert done.returncode == 1
+    assert done.stderr.startswith("proxy.ini:10: [certificate screen] key: "), done.stderr
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("key, file, line", [("chain", "fullchain.pem", 5), ("key", "privkey.pem", 6)])
+def test_what_is_no_file_is_complained_of(check, tmp_path, make, key, file, line):
+    """A FIFO to which nobody writes would keep the proxy waiting for ever."""
+    (tmp_path / "main" / file).unlink()
+    make(tmp_path / "main" / file, 0o600)
+    done = check(GOOD)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"proxy.ini:{line}: [certificate main] {key}: main/{file} "), done.stderr

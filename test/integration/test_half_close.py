@@ -73,6 +73,16 @@ def test_a_fin_without_close_notify_delivers_and_ends(tunnel, ends):
     assert tunnel.wait_for_session().end == "client_truncated"
 
 
+def test_a_truncation_before_all_is_delivered_is_one(start_proxy, backend, any_tls):
+    """Though the backend was first to end: backend_closed would say that the client got everything."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address)
+    client, server = proxy.connect(any_tls, receive_buffer=4096), backend.accept()
+    server.send_until_stuck(quiet=0.2)
+    server.fin()
+    client.fin()
+    assert proxy.wait_for_session().end == "client_truncated"
+
+
 @pytest.mark.parametrize("side", ["client", "backend"])
 def test_a_half_closed_session_without_progress_is_cut(start_proxy, backend, any_tls, side):
     """half_close_timeout is for the side that neither sends nor ends."""
@@ -146,3 +156,21 @@ def test_slow_progress_is_progress(start_proxy, backend, any_tls):
         assert start + client.read_to_end() == BIG
     assert client.ended == "close_notify"
     assert proxy.wait_for_session().end == "client_closed"
+
+
+def test_slow_progress_is_progress_after_the_end_too(start_proxy, closing, any_tls):
+    """The session is over, its last bytes are in the kernel, and the backend takes longer than half_close_timeout."""
+    listener = listening_socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    backend = closing(StandIn(listener))
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address, half_close_timeout="1s")
+    client, server = proxy.connect(any_tls), backend.accept()
+    client.send(BIG[:MB])
+    client.fin()
+    assert proxy.wait_for_sessions(1)[0].end == "client_truncated"
+    start = b""
+    with Stopwatch() as watch:
+        while watch.so_far() < 1.5:
+            start += server.read(1000)
+            time.sleep(0.005)
+    assert start + server.read_to_end() == BIG[:MB]

@@ -1,5 +1,6 @@
 """The command line, what stops the proxy from starting, and the rights its workers have."""
 
+import grp
 import os
 import pathlib
 import pwd
@@ -116,3 +117,14 @@ def test_without_root_there_is_no_other_user(certificates, backend):
                               cwd=directory, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert done.stderr.startswith("proxy.ini:2: [proxy] user: ")
+
+
+@as_root
+def test_a_group_is_taken_though_the_user_stays_root(start_proxy, backend, any_tls):
+    """`group` counts for every user."""
+    proxy = start_proxy(build="plain", proxy={"user": "root", "group": "daemon"}, rtmp_backend=backend.address)
+    worker, = proxy.workers()
+    assert set(status(worker, "Gid").split()) == {str(grp.getgrnam("daemon").gr_gid)}
+    assert set(status(worker, "Uid").split()) == {"0"}
+    proxy.connect(any_tls).send(b"\x03hello")
+    assert backend.accept().read(6) == b"\x03hello"

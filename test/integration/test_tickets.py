@@ -82,3 +82,16 @@ def test_a_ticket_is_good_at_another_worker(start_proxy, backend, certificates, 
     proxy.wait_for_log("replaced in")
     for _ in range(8):
         assert fetch(proxy, backend, context, client.tls.session).tls.session_reused
+
+
+def test_a_resumed_tls_1_2_session_is_logged_with_its_name(start_proxy, backend, certificates):
+    """The name that was asked for, and the certificate that stands for it."""
+    proxy = start_proxy(rtmp_backend=backend.address)
+    context = certificates.context("TLSv1.2")
+    first = proxy.connect(context, sni="cam.screen.test")
+    second = proxy.connect(context, sni="cam.screen.test", session=first.tls.session)
+    assert second.tls.session_reused
+    for client in (first, second):
+        client.close()
+    assert [(session.sni, session.certificate) for session in proxy.wait_for_sessions(2)] == [
+        ("cam.screen.test", "screen")] * 2

@@ -61,3 +61,19 @@ def test_workers_go_on_with_their_sessions_when_the_master_is_killed(proxy, any_
     assert echoes(client)
     client.close()
     until(lambda: not any(map(is_running, workers)), "the workers have left")
+
+
+def test_a_master_started_with_deaths_ignored_notices_them(start_proxy, echo, any_tls):
+    """SIGCHLD is inherited as ignored from some shells and supervisors: a dead worker must be replaced all the same."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    os.kill(proxy.workers()[0], signal.SIGKILL)
+    proxy.wait_for_log("was killed by signal 9; replaced in")
+    client = proxy.connect(any_tls)
+    assert echoes(client)
+    client.close()
+    proxy.signal(signal.SIGTERM)
+    assert proxy.wait_for_exit() == 0

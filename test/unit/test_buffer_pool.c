@@ -2,6 +2,8 @@
 
 #include "base/pool.h"
 
+#include <stdbool.h>
+
 /* AddressSanitizer's count; gcc does not ship the header that declares it. */
 size_t __sanitizer_get_current_allocated_bytes(void);
 
@@ -105,6 +107,52 @@ static void the_ceiling_holds(void **state)
     pool_deinit(&pool);
 }
 
+/* Whoever is nearer to the end of a byte's way gets a buffer for longer. */
+static void the_last_ones_are_for_the_last_steps(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t ceiling, used;
+        enum pool_rank rank;
+        bool is_given;
+    } rows[] = {
+        { "first, below three quarters", 64, 47, POOL_FIRST_STEP, true },
+        { "first, at three quarters", 64, 48, POOL_FIRST_STEP, false },
+        { "next, at three quarters", 64, 48, POOL_NEXT_STEP, true },
+        { "next, below seven eighths", 64, 55, POOL_NEXT_STEP, true },
+        { "next, at seven eighths", 64, 56, POOL_NEXT_STEP, false },
+        { "last, at seven eighths", 64, 56, POOL_LAST_STEP, true },
+        { "last, below the ceiling", 64, 63, POOL_LAST_STEP, true },
+        { "last, at the ceiling", 64, 64, POOL_LAST_STEP, false },
+        { "an eighth is rounded up: next", 9, 7, POOL_NEXT_STEP, false },
+        { "an eighth is rounded up: first", 9, 5, POOL_FIRST_STEP, false },
+        { "of four: first", 4, 1, POOL_FIRST_STEP, true },
+        { "of four: first, all for the others", 4, 2, POOL_FIRST_STEP, false },
+        { "of four: next", 4, 2, POOL_NEXT_STEP, true },
+        { "of four: next, all for the last", 4, 3, POOL_NEXT_STEP, false },
+        { "of two: nothing for the first", 2, 0, POOL_FIRST_STEP, false },
+        { "of one: nothing for the next", 1, 0, POOL_NEXT_STEP, false },
+        { "of one: all for the last", 1, 0, POOL_LAST_STEP, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buffer *used[64];
+        struct buffer *b;
+        struct pool pool;
+
+        pool_init(&pool, SIZE, rows[i].ceiling, 0);
+        for (size_t n = 0; n < rows[i].used; n++)
+            row_assert(&rows[i], (used[n] = pool_get(&pool, POOL_LAST_STEP)) != NULL);
+        b = pool_get(&pool, rows[i].rank);
+        row_assert(&rows[i], (b != NULL) == rows[i].is_given);
+        pool_put(&pool, b);
+        for (size_t n = 0; n < rows[i].used; n++)
+            pool_put(&pool, used[n]);
+        pool_deinit(&pool);
+    }
+}
+
 static void a_burst_leaves_no_memory_behind(void **state)
 {
     enum { BURST = 8, KEEP = 2, BYTES = 1000 };
@@ -137,6 +185,7 @@ int main(void)
         cmocka_unit_test(the_last_one_back_is_handed_out_first),
         cmocka_unit_test(a_buffer_comes_empty),
         cmocka_unit_test(the_ceiling_holds),
+        cmocka_unit_test(the_last_ones_are_for_the_last_steps),
         cmocka_unit_test(a_burst_leaves_no_memory_behind),
     };
 
