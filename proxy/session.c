@@ -427,12 +427,19 @@ static void say_end(struct conn *c, const struct channel *ch, enum conn_close ho
 
 /* What a closed socket is sent is answered by an RST, and that overtakes and
  * destroys the bytes still on their way to a slow reader. So a side is closed
- * when the kernel has nothing left to send to it, or its own end has come. */
+ * when the kernel has nothing left to send to it, its own end has come, or it took
+ * nothing for half_close_timeout. */
 static void linger(struct session *s)
 {
-    bool is_late = now_of(s) >= s->linger_until_ms;
-    bool is_waiting = false;
+    size_t unsent = conn_unsent(&s->client) + conn_unsent(&s->backend);
     struct conn *sides[] = { &s->client, &s->backend };
+    bool is_waiting = false;
+    bool is_late;
+
+    if (unsent < s->unsent_bytes)
+        s->linger_until_ms = now_of(s) + limits_of(s)->half_close_timeout_ms;
+    s->unsent_bytes = unsent;
+    is_late = now_of(s) >= s->linger_until_ms;
 
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
         if (!sides[i]->is_open || sides[i]->is_closing)
@@ -463,7 +470,7 @@ static void session_finish(struct session *s)
 
     say_end(&s->client, s->state >= SESSION_ROUTING ? &s->out : NULL, to_client);
     say_end(&s->backend, &s->in, to_backend);
-    s->linger_until_ms = now_of(s) + limits_of(s)->half_close_timeout_ms;
+    s->unsent_bytes = SIZE_MAX;
     linger(s);
 }
 
