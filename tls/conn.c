@@ -167,9 +167,22 @@ static size_t room_for_plaintext(struct tls_conn *conn)
     return records * SSL3_RT_MAX_PLAIN_LENGTH;
 }
 
+/* To send a ticket OpenSSL also takes a buffer to read into, and gives it back
+ * when a read finds nothing; the socket is not asked. (SSL_free_buffers() would
+ * do, but is unsafe before 3.0.14: CVE-2024-4741.) */
+static void put_read_buffer(struct tls_conn *conn)
+{
+    char byte;
+    size_t got;
+
+    conn->wire.may_receive = false;
+    (void)SSL_peek_ex(conn->ssl, &byte, sizeof(byte), &got);
+}
+
 enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n)
 {
     enum io_status status = flush(conn);
+    bool sends_ticket;
     size_t room;
 
     *n = 0;
@@ -180,13 +193,15 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
         return IO_STARVED;
 
     ERR_clear_error();
-    if (conn->wants_ticket) {
-        conn->wants_ticket = false;
+    sends_ticket = conn->wants_ticket;
+    conn->wants_ticket = false;
+    if (sends_ticket)
         (void)SSL_new_session_ticket(conn->ssl);
-    }
     wire_allow(&conn->wire);
     if (SSL_write_ex(conn->ssl, bytes, size < room ? size : room, n) != 1)
         status = status_of(conn, 0);
+    else if (sends_ticket)
+        put_read_buffer(conn);
     if (flush(conn) == IO_ERROR)
         return IO_ERROR;
     return status;
