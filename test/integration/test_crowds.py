@@ -48,6 +48,27 @@ def test_silent_and_garbage_clients_do_not_disturb_a_real_one(start_proxy, backe
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("first", [b"\x03", b"G"], ids=["rtmp", "http"])
+def test_an_idle_session_owns_no_buffer(start_proxy, backend, any_tls, first):
+    """What it costs is OpenSSL's connection, some 12 kB, and our own state."""
+    proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, http_backend=backend.address)
+
+    def open_sessions(count):
+        for _ in range(count):
+            client = proxy.connect(any_tls)
+            client.send(first)
+            server = backend.accept()
+            assert server.read(1) == first
+            server.send(b"answer")
+            assert client.read(6) == b"answer"
+
+    open_sessions(20)
+    memory = proxy.memory()
+    open_sessions(200)
+    assert (proxy.memory() - memory) / 200 < 20 * 1024
+
+
+@pytest.mark.long
 def test_a_churn_of_short_sessions_leaves_nothing_behind(start_proxy, backend, any_tls):
     """600 sessions: descriptors and memory are where they were after the first hundred."""
     proxy = start_proxy(build="plain", proxy={"workers": 2}, rtmp_backend=backend.address)
