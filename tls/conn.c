@@ -2,8 +2,8 @@
  *
  * OpenSSL's answers become an io_status in one place, status_of(). What it
  * wants to send, handshake and alerts included, is gathered by the wire; each
- * function here flushes the wire when it has called OpenSSL, so nothing
- * waits for a later call.
+ * function here flushes the wire when it has called OpenSSL. What the socket
+ * does not take then waits for tls_conn_flush().
  */
 #include "tls/context.h"
 #include "tls/errors.h"
