@@ -22,7 +22,7 @@
 #include <stdio.h>
 
 enum {
-    CONFIG_OPTIONS_MAX = 40,      /* rows of the option table */
+    CONFIG_OPTIONS_MAX = 96,      /* rows of the option table */
     CONFIG_NAME_BYTES = 50,       /* inih's longest "kind name" of a section, and a NUL */
     CONFIG_LISTEN_MAX = 16,       /* addresses of one listener; a wildcard counts twice */
     CONFIG_BACKEND_ADDRESSES = 4, /* of one backend name */

@@ -1,0 +1,33 @@
+/* span.h - some bytes that belong to somebody else. Not terminated by NUL. */
+#ifndef HTTP_SPAN_H
+#define HTTP_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct span {
+    const char *at;
+    size_t len;
+};
+
+#define SPAN(literal) ((struct span){ "" literal, sizeof(literal) - 1 })
+
+static inline struct span span_of(const char *text)
+{
+    return (struct span){ text, strlen(text) };
+}
+
+static inline bool span_is(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* Letters of ASCII compare without their case, as HTTP's names do. */
+static inline bool span_is_nocase(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+}
+
+#endif
