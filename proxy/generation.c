@@ -92,7 +92,8 @@ static int make_front(const struct generation *g, const struct listener_config *
     const struct tls_certificate **chosen = calloc(count, sizeof(struct tls_certificate *));
     struct tls_options options = { .name = config->name,
                                    .certificates = chosen,
-                                   .certificate_count = count };
+                                   .certificate_count = count,
+                                   .offers_http = (config->offers & OFFERS_HTTP) != 0 };
     struct error err;
 
     front->config = config;

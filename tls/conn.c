@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     /* A record's frame: 5 bytes of header, and up to 256 of IV, tag, padding
@@ -21,9 +22,16 @@ enum {
     RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH + FRAME_BYTES,
 
     RECORDS_AT_ONCE = 64, /* of one read; each may hold a single byte */
+
+    /* Handshake messages of a client that has done its handshake, in a second: KeyUpdates
+     * (TLS 1.3), wishes to negotiate anew (TLS 1.2). A client that changes its keys
+     * with every gigabyte needs one. (haproxy allows 100, BoringSSL 32 in a row.) */
+    CHATTER_MAX = 100,
 };
 
 static const char socket_failed[] = "the socket failed";
+static const char key_update_flood[] = "a flood of KeyUpdates";
+static const char renegotiation_flood[] = "a flood of renegotiation requests";
 
 struct tls_conn {
     SSL *ssl; /* owned */
@@ -33,6 +41,9 @@ struct tls_conn {
     bool is_truncated;
     bool is_established;
     bool wants_ticket;
+    bool is_flooded;
+    unsigned chatter; /* handshake messages that came in the second `chatter_s` */
+    time_t chatter_s;
     const char *fault; /* constant text */
 };
 
@@ -116,6 +127,35 @@ static enum io_status end_of_wire(struct tls_conn *conn, enum io_status status)
     return IO_EOF;
 }
 
+/* For each message after the handshake. */
+static void on_message(int is_sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
+                       void *user)
+{
+    struct tls_conn *conn = user;
+    struct timespec now;
+
+    (void)version;
+    (void)bytes;
+    (void)n;
+    (void)ssl;
+    if (is_sent || type != SSL3_RT_HANDSHAKE)
+        return;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (conn->chatter_s != now.tv_sec)
+        conn->chatter = 0;
+    conn->chatter_s = now.tv_sec;
+    conn->is_flooded |= ++conn->chatter > CHATTER_MAX;
+}
+
+static void establish(struct tls_conn *conn)
+{
+    if (conn->is_established)
+        return;
+    conn->is_established = true;
+    SSL_set_msg_callback(conn->ssl, on_message);
+    (void)SSL_set_msg_callback_arg(conn->ssl, conn);
+}
+
 enum io_status tls_conn_handshake(struct tls_conn *conn)
 {
     enum io_status status;
@@ -126,7 +166,8 @@ enum io_status tls_conn_handshake(struct tls_conn *conn)
     rc = SSL_do_handshake(conn->ssl);
     status = rc == 1 ? IO_OK : end_of_wire(conn, status_of(conn, rc));
 
-    conn->is_established |= rc == 1;
+    if (rc == 1)
+        establish(conn);
     if (flush(conn) == IO_ERROR)
         return IO_ERROR;
     return status;
@@ -151,6 +192,11 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
             *n += got;
         else
             conn->read_wait = end_of_wire(conn, status_of(conn, 0));
+    }
+    if (conn->is_flooded) {
+        conn->fault =
+            SSL_version(conn->ssl) == TLS1_3_VERSION ? key_update_flood : renegotiation_flood;
+        conn->read_wait = IO_ERROR;
     }
     if (flush(conn) == IO_ERROR) /* an alert */
         conn->read_wait = IO_ERROR;

@@ -85,6 +85,28 @@ static int on_servername(SSL *ssl, int *alert, void *user)
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* Clients that offer only what we do not speak (h2, say) go on without ALPN:
+ * refused, they would not come back with less. The list was checked by OpenSSL,
+ * and is walked as if it were not. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                   const unsigned char *in, unsigned in_bytes, void *user)
+{
+    static const unsigned char http[] = "http/1.1";
+
+    (void)ssl;
+    (void)user;
+    while (in_bytes > 0 && in[0] < in_bytes) {
+        if (in[0] == sizeof(http) - 1 && memcmp(in + 1, http, sizeof(http) - 1) == 0) {
+            *out = http;
+            *out_bytes = sizeof(http) - 1;
+            return SSL_TLSEXT_ERR_OK;
+        }
+        in_bytes -= in[0] + 1u;
+        in += in[0] + 1u;
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
 static int set_certificates(struct tls_context *context, const struct tls_options *options,
                             struct error *err)
 {
@@ -122,6 +144,8 @@ struct tls_context *tls_context_new(const struct tls_options *options, struct er
     if (set_protocol(context->ssl, options->name, err) < 0 ||
         set_certificates(context, options, err) < 0)
         goto free_context;
+    if (options->offers_http)
+        SSL_CTX_set_alpn_select_cb(context->ssl, on_alpn, NULL);
     set_buffers(context->ssl);
     return context;
 

@@ -54,6 +54,7 @@ struct tls_options {
     const char *name;                                  /* of the listener */
     const struct tls_certificate *const *certificates; /* the first is the default */
     size_t certificate_count;
+    bool offers_http; /* so a client that asks by ALPN gets http/1.1 */
 };
 
 /* The certificates are borrowed and must live longer. */
@@ -73,7 +74,8 @@ enum io_status tls_conn_handshake(struct tls_conn *conn);
 
 /* Read decrypted bytes until `size` or until the socket has no more. IO_OK
  * with *n > 0; IO_YIELD when much came that held no data; IO_EOF at the client's close_notify, or
- * at a FIN without one (then tls_conn_is_truncated()). */
+ * at a FIN without one (then tls_conn_is_truncated()). IO_ERROR also for a client that floods
+ * us with handshake messages after its handshake: KeyUpdates, renegotiation. */
 enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size_t *n);
 
 /* Encrypt some of `bytes` and send. IO_OK with *n > 0: these were taken, and

@@ -1,13 +1,12 @@
 """Clients that send much of what costs a worker time and brings nobody any data: others must not notice."""
 
-import pathlib
 import subprocess
 import threading
-import time
 
 import pytest
 
-from lib.proxy import TOP, stat
+from lib.proxy import TOP
+from lib.records import ALERT, APPLICATION_DATA, HANDSHAKE, Forge, watched
 from lib.waiting import PATIENCE, Stopwatch, meanwhile, until
 
 NOTICED = 0.3  # seconds a byte may take there and back, where a millisecond is usual
@@ -26,9 +25,15 @@ class KeyUpdates:
             self.process.stdin.flush()
             assert self.process.stdout.readline() == "done\n", line
 
+    def send_and_end(self):
+        """Send all; whether the proxy takes it is its business."""
+        self.process.stdin.write("send\n")
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+
     def close(self):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +61,11 @@ def test_a_flood_of_key_updates_does_not_delay_others(start_proxy, echo, any_tls
     proxy = start_proxy(build="plain", protocols="tunnel", tunnel_backend=echo.address)
     client = proxy.connect(any_tls)
     flood, is_over = closing(KeyUpdates(key_updates, proxy.port())), threading.Event()
-    flood.tell("made 150000", "byte")
-    with meanwhile(lambda: flood.tell("send", "await"), is_over.set):
+    flood.tell("made 150000")
+    with meanwhile(flood.send_and_end, is_over.set):
         assert slowest_echo(client, is_over) < NOTICED
+    session = proxy.wait_for_session_of(flood)
+    assert (session.end, session.error) == ("tls_error", "a flood of KeyUpdates while relaying")
 
 
 def test_a_flood_of_one_byte_records_does_not_delay_others(start_proxy, echo, any_tls):
@@ -71,33 +78,76 @@ def test_a_flood_of_one_byte_records_does_not_delay_others(start_proxy, echo, an
         assert slowest_echo(client, is_over) < NOTICED
 
 
-def queue_sizes(local, remote):
-    """(bytes to send, bytes to read) of a socket."""
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, here, there, _, sizes, *_ = line.split()
-        if (int(here[-4:], 16), int(there[-4:], 16)) == (local, remote):
-            return [int(size, 16) for size in sizes.split(":")]
+def test_a_client_that_asks_for_key_updates_in_return_is_cut_off_too(start_proxy, echo, key_updates, closing):
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)
+    flood = closing(KeyUpdates(key_updates, proxy.port()))
+    flood.tell("asked 2000")
+    flood.send_and_end()
+    assert proxy.wait_for_session_of(flood).end == "tls_error"
 
 
-@pytest.mark.long
-def test_answers_to_key_updates_that_wait_do_not_keep_a_worker_busy(start_proxy, key_updates, closing):
-    """They fill the proxy's socket and a bit more, and then the client takes them, but says nothing any more."""
-    proxy = start_proxy(build="plain", http_backend="127.0.0.1:1", first_byte_timeout="30s")
-    client, (worker,) = closing(KeyUpdates(key_updates, proxy.port())), proxy.workers()
+def test_a_client_that_changes_its_keys_now_and_then_is_not_cut_off(start_proxy, echo, key_updates, closing):
+    """Ninety at once, as many again in another second: no usual client needs more than one in an hour."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)
+    client = closing(KeyUpdates(key_updates, proxy.port()))
+    for kind in ("made", "asked"):
+        client.tell(f"{kind} 90", "byte", "send", "await")
+        with Stopwatch() as watch:
+            until(lambda: watch.so_far() > 1.1, "the next second")
+    assert proxy.sessions() == []
 
-    def unsent():
-        return queue_sizes(proxy.port(), client.port)[0]
 
-    def all_is_done():
-        return (queue_sizes(client.port, proxy.port())[0] == queue_sizes(proxy.port(), client.port)[1] == 0
-                and stat(worker)[0] == "S")
+@pytest.fixture
+def forge(certificates, tmp_path):
+    def connect(proxy, version):
+        keylog = tmp_path / "keylog"
+        return Forge(proxy.connect(watched(certificates.context(version), keylog)), keylog)
 
-    before = -1
-    while unsent() != before:
-        before = unsent()
-        client.tell("asked 2000", "send")
-        until(all_is_done, "all KeyUpdates read")
-    until(lambda: client.tell("drain") or unsent() == 0, "all answers taken")
+    return connect
+
+
+def send_forged(forge, records):
+    """To the end of the flood, or of the proxy's patience; how the proxy ended it."""
+    wire = b"".join(forge.record(*record) for record in records)
+    try:
+        forge.client.sock.sendall(wire)
+    except OSError:
+        pass  # the proxy has seen enough
+    proxy_says = forge.client.sock
+    try:
+        while proxy_says.recv(65536):
+            pass
+        return "fin"
+    except ConnectionResetError:
+        return "reset"
+
+
+def test_a_flood_of_renegotiation_requests_is_cut_off(start_proxy, echo, any_tls, forge):
+    """TLS 1.2: each is answered with a warning, until there were too many."""
+    proxy = start_proxy(build="plain", protocols="tunnel", tunnel_backend=echo.address)
+    flood = forge(proxy, "TLSv1.2")
+    hello = flood.client.sent[5:]
     busy = proxy.cpu_seconds()
-    time.sleep(0.5)
-    assert proxy.cpu_seconds() - busy < 0.1
+    assert send_forged(flood, [(HANDSHAKE, hello)] * 5000) == "reset"
+    assert proxy.cpu_seconds() - busy < 0.3
+    session = proxy.wait_for_session_of(flood.client)
+    assert (session.end, session.error) == ("tls_error", "a flood of renegotiation requests while relaying")
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_forged_record_of_data_is_taken(start_proxy, echo, forge, version):
+    """So what is refused here is refused for what it is."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)
+    client = forge(proxy, version)
+    client.client.sock.sendall(client.record(APPLICATION_DATA, b"hello"))
+    assert client.client.read(5) == b"hello"
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+@pytest.mark.parametrize("name, record", [("empty records", (APPLICATION_DATA, b"")),
+                                          ("warnings", (ALERT, b"\x01\x5a"))])  # user_canceled
+def test_a_flood_of_nothing_is_cut_off(start_proxy, echo, forge, version, name, record):
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)
+    flood = forge(proxy, version)
+    assert send_forged(flood, [record] * 5000) == "reset"
+    assert proxy.wait_for_session_of(flood.client).end == "tls_error"

@@ -122,7 +122,8 @@ class Peer:
 
 
 class TlsClient(Peer):
-    """A TLS client over a raw socket. `tickets` counts the TLS session tickets that came."""
+    """A TLS client over a raw socket. `tickets` counts the TLS session tickets that came; `sent` and `received` hold
+    what went over the wire first."""
 
     def __init__(self, sock, context, sni=None, session=None):
         super().__init__(sock)
@@ -131,6 +132,7 @@ class TlsClient(Peer):
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=sni, session=session)
         self.tls.client = self
         self.tickets = 0
+        self.sent = self.received = b""
 
     def encode(self, data):
         self.tls.write(data)
@@ -160,10 +162,12 @@ class TlsClient(Peer):
 
     def flush(self):
         if wire := self.outgoing.read():
+            self.sent = self.sent or wire
             self.sock.sendall(wire)
 
     def feed(self):
         if wire := self.sock.recv(CHUNK):
+            self.received = self.received or wire
             self.incoming.write(wire)
         else:
             self.incoming.write_eof()

@@ -141,6 +141,13 @@ class Proxy:
         self.wait_for_idle_descriptors()
         return session
 
+    def wait_for_session_of(self, client):
+        """The line of this client's session, among others."""
+        def find():
+            return next((s for s in self.sessions() if s.client.endswith(f":{client.port}")), None)
+
+        return until(find, "the end of one session")
+
     # -- processes
 
     def workers(self):
