@@ -12,6 +12,7 @@ from lib import backends
 from lib.nginx import Nginx
 from lib.programs import Program, run
 from lib.proxy import TOP, Proxy
+from lib.tomcat import Tomcat
 
 TLS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -102,6 +103,19 @@ def echo(closing):
 @pytest.fixture
 def nginx(tmp_path, closing):
     return closing(Nginx(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def one_tomcat(tmp_path_factory):
+    with contextlib.closing(Tomcat(tmp_path_factory.mktemp("tomcat"))) as tomcat:
+        yield tomcat
+
+
+@pytest.fixture
+def tomcat(one_tomcat, tmp_path):
+    """A real Tomcat, the same for all tests: it remembers sessions alone."""
+    (tmp_path / "tomcat.log").symlink_to(one_tomcat.log)
+    return one_tomcat
 
 
 @pytest.fixture
