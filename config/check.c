@@ -47,14 +47,30 @@ static bool is_written(const struct section *section, const char *key)
     return false;
 }
 
+/* Chain and key, or a keystore; and what belongs to each. */
 static void check_certificate(const struct certificate_config *cert, struct complaints *c)
 {
-    static const char *const needed[] = { "chain", "key" };
+    static const struct {
+        const char *key;
+        bool is_needed;
+    } pair[] = { { "chain", true }, { "key", true }, { "key_password_file", false } }, store[] = {
+        { "keystore", false }, { "keystore_password_file", false }, { "keystore_alias", false }
+    };
+    const struct section *section = &cert->section;
+    bool has_store = is_written(section, "keystore");
 
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-        if (!is_written(&cert->section, needed[i]))
-            complain(c, cert->section.line, cert->section.name, needed[i],
-                     "is missing; name a PEM file");
+    for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0]); i++) {
+        if (has_store && is_written(section, pair[i].key))
+            complain(c, config_key_line(section, pair[i].key), section->name, pair[i].key,
+                     "does nothing beside keystore; leave one of the two out");
+        if (!has_store && pair[i].is_needed && !is_written(section, pair[i].key))
+            complain(c, section->line, section->name, pair[i].key,
+                     "is missing; name a PEM file, or set keystore");
+    }
+    for (size_t i = 0; i < sizeof(store) / sizeof(store[0]); i++)
+        if (!has_store && is_written(section, store[i].key))
+            complain(c, config_key_line(section, store[i].key), section->name, store[i].key,
+                     "does nothing without keystore");
 }
 
 static bool find_certificate(const struct config *config, const char *name, size_t *index)

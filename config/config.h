@@ -68,8 +68,12 @@ struct proxy_config {
 struct certificate_config {
     struct section section;
     const char *name; /* "main" */
-    char *chain;      /* paths, relative to the working directory or absolute */
+    char *chain;      /* paths, relative to the working directory or absolute, or URIs */
     char *key;
+    char *key_password_file;
+    char *keystore;
+    char *keystore_password_file;
+    char *keystore_alias;
 };
 
 struct backend_config {

@@ -6,6 +6,8 @@
  */
 #include "config/options.h"
 
+#include "base/uri.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +40,19 @@ const struct option options[] = {
       .help = "After TERM, how long sessions may take to end by themselves." },
 
     { "certificate", "chain", OPT_PATH, CERTIFICATE(chain),
-      .help = "PEM file with the certificate and its intermediates, in any order." },
+      .may_be_uri = true,
+      .help = "PEM, DER or PKCS#7 file: the certificate and its intermediates, in any order." },
     { "certificate", "key", OPT_PATH, CERTIFICATE(key),
-      .help = "PEM file with the private key; not readable by others." },
+      .may_be_uri = true,
+      .help = "PEM or DER file with the private key, not readable by others; or pkcs11:..." },
+    { "certificate", "key_password_file", OPT_PATH, CERTIFICATE(key_password_file),
+      .help = "File with the password of an encrypted key; not readable by others." },
+    { "certificate", "keystore", OPT_PATH, CERTIFICATE(keystore),
+      .help = "PKCS#12 file with certificates and private key, instead of chain and key." },
+    { "certificate", "keystore_password_file", OPT_PATH, CERTIFICATE(keystore_password_file),
+      .help = "File with the password of the keystore; not readable by others." },
+    { "certificate", "keystore_alias", OPT_TEXT, CERTIFICATE(keystore_alias),
+      .help = "Which private key of the keystore; default: the only one." },
 
     { "listener", "listen", OPT_WORDS, LISTENER(listen),
       .help = "Addresses: *:5443 is IPv4 and IPv6, 127.0.0.1:5443, [::1]:5443." },
@@ -184,10 +196,15 @@ static int parse_words(const struct option *o, const char *text, void *field, st
     }
 }
 
-static int parse_path(const char *text, const char *directory, char **field, struct error *err)
+static int parse_path(const struct option *o, const char *text, const char *directory, char **field,
+                      struct error *err)
 {
-    if (*text == '/')
+    if (*text == '/' || (o->may_be_uri && uri_is(text)))
         directory = "";
+    else if (uri_is(text) || uri_is(directory))
+        return error_set(err,
+                         "\"%s%s\" looks like a URI and must be a file; write an absolute path",
+                         directory, text);
     if (asprintf(field, "%s%s", directory, text) < 0) {
         *field = NULL;
         return error_set(err, "memory has run out");
@@ -210,7 +227,7 @@ static int parse(const struct option *o, const char *text, const char *directory
     case OPT_TEXT:
         return parse_text(o, text, field, err);
     case OPT_PATH:
-        return parse_path(text, directory, field, err);
+        return parse_path(o, text, directory, field, err);
     case OPT_WORDS:
         return parse_words(o, text, field, err);
     }

@@ -24,6 +24,7 @@ struct option {
     const char *word;           /* OPT_NUMBER: written instead of 0 */
     const char *const *choices; /* OPT_CHOICE: ends with NULL */
     const char *fallback;       /* text; NULL: the field stays zero */
+    bool may_be_uri;            /* OPT_PATH: "pkcs11:..." is left as it is */
     unsigned serves;            /* listener: mask of OFFERS_* it does something for; 0: all */
     const char *help;
 };

@@ -12,20 +12,59 @@ static void complain_at(struct complaints *c, const struct section *section, con
     complain(c, config_key_line(section, key), section->name, key, "%s", sentence);
 }
 
-static void load_certificate(const struct certificate_config *config, struct tls_certificate **out,
-                             struct complaints *c)
-{
-    struct error err;
+/* Where the complaints about one certificate go. */
+struct addressee {
+    struct complaints *complaints;
+    const struct section *section;
+};
 
-    if (config->chain == NULL || config->key == NULL)
-        return; /* complained of already */
-    *out = tls_certificate_new(config->name);
-    if (*out == NULL)
-        complain(c, config->section.line, config->section.name, NULL, "memory has run out");
-    if (*out != NULL && tls_certificate_load_chain(*out, config->chain, &err) < 0)
-        complain_at(c, &config->section, "chain", err.text);
-    if (*out != NULL && tls_certificate_load_key(*out, config->key, &err) < 0)
-        complain_at(c, &config->section, "key", err.text);
+static void on_report(void *user, enum tls_severity severity, const char *option,
+                      const char *sentence)
+{
+    const struct addressee *to = user;
+
+    if (severity == TLS_FAULT)
+        complain_at(to->complaints, to->section, option, sentence);
+    else
+        complain_mildly(to->complaints, config_key_line(to->section, option), to->section->name,
+                        option, "%s", sentence);
+}
+
+static struct tls_certificate *load_certificate(const struct certificate_config *config,
+                                                struct complaints *c)
+{
+    const struct tls_certificate_options options = {
+        .name = config->name,
+        .chain = config->chain,
+        .key = config->key,
+        .key_password_file = config->key_password_file,
+        .keystore = config->keystore,
+        .keystore_password_file = config->keystore_password_file,
+        .keystore_alias = config->keystore_alias,
+    };
+    struct addressee to = { .complaints = c, .section = &config->section };
+    const struct tls_report report = { .say = on_report, .user = &to };
+
+    if (config->keystore == NULL && (config->chain == NULL || config->key == NULL))
+        return NULL; /* complained of already */
+    return tls_certificate_load(&options, &report);
+}
+
+/* Whoever is given one key has the other. OpenMeetings 2.0 to 3.3 gives away
+ * keystore.screen with its password (ScreenController, StartSharingButton). */
+static void warn_shared_key(const struct generation *g, size_t i, struct complaints *c)
+{
+    const struct certificate_config *config = &g->config->certificates[i];
+    const char *key = config->keystore != NULL ? "keystore" : "key";
+
+    for (size_t k = 0; k < i; k++)
+        if (g->certificates[k] != NULL && g->certificates[i] != NULL &&
+            tls_certificate_shares_key(g->certificates[k], g->certificates[i]))
+            complain_mildly(c, config_key_line(&config->section, key), config->section.name, key,
+                            "is the private key of [%s] as well; OpenMeetings 2.0 to 3.3 sends "
+                            "keystore.screen and its password to everybody who shares a screen, "
+                            "and who has it can pose as both; make a key of its own",
+                            g->config->certificates[k].section.name);
 }
 
 static int load_certificates(struct generation *g, struct complaints *c)
@@ -38,7 +77,9 @@ static int load_certificates(struct generation *g, struct complaints *c)
         return -1;
     }
     for (size_t i = 0; i < count; i++)
-        load_certificate(&g->config->certificates[i], &g->certificates[i], c);
+        g->certificates[i] = load_certificate(&g->config->certificates[i], c);
+    for (size_t i = 0; i < count; i++)
+        warn_shared_key(g, i, c);
     return c->errors == 0 ? 0 : -1;
 }
 
@@ -85,6 +126,17 @@ static int set_backends(const struct generation *g, struct front *front, struct 
     return 0;
 }
 
+static void warn_hidden(const struct listener_config *config,
+                        const struct tls_certificate *const *chosen, struct complaints *c)
+{
+    struct error reason;
+
+    for (size_t i = 1; i < config->certificates.count; i++)
+        if (tls_certificate_is_hidden(chosen, i, &reason))
+            complain_mildly(c, config_key_line(&config->section, "certificates"),
+                            config->section.name, "certificates", "%s", reason.text);
+}
+
 static int make_front(const struct generation *g, const struct listener_config *config,
                       struct front *front, struct complaints *c)
 {
@@ -103,6 +155,7 @@ static int make_front(const struct generation *g, const struct listener_config *
     }
     for (size_t i = 0; i < count; i++)
         chosen[i] = g->certificates[config->certificate_indices[i]];
+    warn_hidden(config, chosen, c);
     front->tls = tls_context_new(&options, &err);
     free(chosen);
     if (front->tls == NULL) {

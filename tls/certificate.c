@@ -1,22 +1,26 @@
+/* certificate.c - from what proxy.ini names to a certificate that can be shown.
+ *
+ *    files, URIs --read--> certificates and a key
+ *      --find_leaf, chain_build--> leaf and chain --review--> warnings, faults
+ */
 #include "tls/certificate.h"
 
+#include "base/uri.h"
+#include "tls/chain.h"
+#include "tls/decode.h"
 #include "tls/errors.h"
+#include "tls/keystore.h"
+#include "tls/review.h"
+#include "tls/store.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-struct tls_certificate *tls_certificate_new(const char *name)
+static struct tls_certificate *certificate_new(const char *name)
 {
     struct tls_certificate *c = calloc(1, sizeof(*c));
 
@@ -42,140 +46,135 @@ void tls_certificate_free(struct tls_certificate *c)
     sk_X509_free(c->chain);
     sk_X509_pop_free(c->loaded, X509_free);
     EVP_PKEY_free(c->key);
-    free(c->chain_path);
     free(c->name);
     free(c);
 }
 
-/* An encrypted key must not stop the start with a question on the terminal. */
-static int give_no_password(char *out, int size, int is_writing, void *user)
+/* Each of these tells of its own fault and returns -1 then. */
+static int fault(const struct tls_report *report, const char *option, const struct error *err)
 {
-    (void)out;
-    (void)size;
-    (void)is_writing;
-    (void)user;
+    report->say(report->user, TLS_FAULT, option, err->text);
     return -1;
 }
 
-/* A pipe would keep us waiting, a directory would give strange errors. */
-static FILE *open_file(const char *path, struct error *err)
+/* `path` may be NULL: no password, and *out stays zeroed. */
+static int read_password(const char *path, const char *option, struct file *out,
+                         const struct tls_report *report)
 {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    FILE *file = NULL;
-    struct stat st;
+    struct error err;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
-        (void)error_set(err, "%s cannot be read: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        (void)error_set(err, "%s is no regular file", path);
-    else if ((file = fdopen(fd, "r")) == NULL)
-        (void)error_set(err, "memory has run out");
-    if (file == NULL && fd >= 0)
-        (void)close(fd);
-    return file;
+    if (path != NULL && file_read_password(out, path, &err) < 0)
+        return fault(report, option, &err);
+    return 0;
 }
 
-int tls_certificate_load_chain(struct tls_certificate *c, const char *path, struct error *err)
+static int read_chain(struct tls_certificate *c, const char *chain, const struct tls_report *report)
 {
-    FILE *file = open_file(path, err);
-    X509 *x;
+    const struct store_search search = { .uri = chain, .certificates = c->loaded };
+    struct file file = { 0 };
+    struct error err;
+    int rc;
 
-    if (file == NULL)
-        return -1;
-    ERR_clear_error();
-    while ((x = PEM_read_X509(file, NULL, give_no_password, NULL)) != NULL)
-        if (sk_X509_push(c->loaded, x) == 0) {
-            X509_free(x);
-            break;
+    if (uri_is(chain))
+        rc = store_load(&search, &err);
+    else if ((rc = file_read(&file, chain, &err)) == 0)
+        rc = decode_certificates(&file, c->loaded, &err);
+    file_wipe(&file);
+    return rc == 0 ? 0 : fault(report, "chain", &err);
+}
+
+static int read_key_file(struct tls_certificate *c, const char *path, const struct file *password,
+                         const struct tls_report *report)
+{
+    static const char useless[] = "does nothing: the key is not encrypted";
+    bool is_encrypted = false;
+    struct file file = { 0 };
+    struct error err;
+
+    if (file_read(&file, path, &err) == 0 && file_check_private(&file, &err) == 0)
+        c->key = decode_key(&file, password, &is_encrypted, &err);
+    file_wipe(&file);
+    if (c->key == NULL)
+        return fault(report, "key", &err);
+    if (password != NULL && !is_encrypted)
+        report->say(report->user, TLS_WARNING, "key_password_file", useless);
+    return 0;
+}
+
+static int read_key(struct tls_certificate *c, const struct tls_certificate_options *options,
+                    const struct tls_report *report)
+{
+    struct file password = { 0 };
+    const struct file *given = options->key_password_file != NULL ? &password : NULL;
+    const struct store_search search = { .uri = options->key, .password = given, .key = &c->key };
+    struct error err;
+    int rc = read_password(options->key_password_file, "key_password_file", &password, report);
+
+    if (rc == 0 && uri_is(options->key))
+        rc = store_load(&search, &err) == 0 ? 0 : fault(report, "key", &err);
+    else if (rc == 0)
+        rc = read_key_file(c, options->key, given, report);
+    file_wipe(&password);
+    return rc;
+}
+
+/* An old keystore is often readable by everybody, since its owner never knew;
+ * its password still protects it. */
+static int read_keystore(struct tls_certificate *c, const struct tls_certificate_options *options,
+                         const struct tls_report *report)
+{
+    static const char open_to_all[] = "can be read by everybody, so that only its password "
+                                      "protects the private key; chmod o-r it";
+    struct file password = { 0 };
+    struct file file = { 0 };
+    const struct keystore_options keystore = {
+        .file = &file,
+        .password = options->keystore_password_file != NULL ? &password : NULL,
+        .alias = options->keystore_alias,
+    };
+    struct error err;
+    int rc =
+        read_password(options->keystore_password_file, "keystore_password_file", &password, report);
+
+    if (rc == 0 && file_read(&file, options->keystore, &err) == 0)
+        c->key = keystore_decode(&keystore, c->loaded, &err);
+    if (rc == 0 && c->key == NULL)
+        rc = fault(report, "keystore", &err);
+    if (rc == 0 && file.is_open)
+        report->say(report->user, TLS_WARNING, "keystore", open_to_all);
+    file_wipe(&file);
+    file_wipe(&password);
+    return rc;
+}
+
+/* ": CN=a, CN=b": of all certificates that were read. */
+static void print_loaded(const struct tls_certificate *c, char *out, size_t size)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (int i = 0; i < sk_X509_num(c->loaded); i++) {
+        const X509_NAME *subject = X509_get_subject_name(sk_X509_value(c->loaded, i));
+        char name[CHAIN_NAME_BYTES];
+        size_t n = strlen(chain_print_name(subject, name));
+
+        if (used + n + sizeof(", ...") >= size) {
+            (void)snprintf(out + used, size - used, ", ...");
+            return;
         }
-    (void)fclose(file);
-
-    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-        return tls_error_set(err, "a certificate cannot be read");
-    ERR_clear_error();
-    if (sk_X509_num(c->loaded) == 0)
-        return error_set(err,
-                         "%s has no certificate; a PEM file starts with "
-                         "-----BEGIN CERTIFICATE-----",
-                         path);
-    c->chain_path = strdup(path);
-    return c->chain_path != NULL ? 0 : error_set(err, "memory has run out");
-}
-
-static int read_key(struct tls_certificate *c, FILE *file, const char *path, struct error *err)
-{
-    struct stat st;
-
-    if (fstat(fileno(file), &st) < 0)
-        return error_set(err, "%s cannot be read: %s", path, strerror(errno));
-    if ((st.st_mode & S_IROTH) != 0)
-        return error_set(err,
-                         "%s can be read by everybody; chmod o-r it, and renew the key if "
-                         "others had access",
-                         path);
-    ERR_clear_error();
-    c->key = PEM_read_PrivateKey(file, NULL, give_no_password, NULL);
-    if (c->key != NULL)
-        return 0;
-    if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_BAD_PASSWORD_READ ||
-        ERR_GET_REASON(ERR_peek_error()) == PEM_R_BAD_PASSWORD_READ) {
-        ERR_clear_error();
-        return error_set(err,
-                         "%s is encrypted; store it decrypted, readable by its owner alone: "
-                         "openssl pkey -in OLD -out NEW",
-                         path);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : ": ", name);
     }
-    if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_UNSUPPORTED) {
-        ERR_clear_error();
-        return error_set(err,
-                         "%s has no private key; a PEM file starts with "
-                         "-----BEGIN PRIVATE KEY-----",
-                         path);
-    }
-    return tls_error_set(err, "the private key cannot be read");
 }
 
 static int find_leaf(struct tls_certificate *c, struct error *err)
 {
-    for (int i = 0; i < sk_X509_num(c->loaded); i++) {
-        X509 *x = sk_X509_value(c->loaded, i);
+    char names[300];
 
-        if (X509_check_private_key(x, c->key) == 1) {
-            c->leaf = x;
-            break;
-        }
-    }
-    ERR_clear_error();
-    if (c->leaf == NULL)
-        return error_set(err, "the key belongs to no certificate of %s", c->chain_path);
-    return 0;
-}
-
-static X509 *find_issuer(const struct tls_certificate *c, X509 *of)
-{
-    for (int i = 0; i < sk_X509_num(c->loaded); i++) {
-        X509 *x = sk_X509_value(c->loaded, i);
-
-        if (x != of && X509_check_issued(x, of) == X509_V_OK)
-            return x;
-    }
-    return NULL;
-}
-
-/* Issuer after issuer, up to but without a root: clients have their own. */
-static int order_chain(struct tls_certificate *c, struct error *err)
-{
-    X509 *issuer = c->leaf;
-
-    while (sk_X509_num(c->chain) < sk_X509_num(c->loaded)) {
-        issuer = find_issuer(c, issuer);
-        if (issuer == NULL || X509_check_issued(issuer, issuer) == X509_V_OK)
-            break;
-        if (sk_X509_push(c->chain, issuer) == 0)
-            return error_set(err, "memory has run out");
-    }
-    ERR_clear_error();
-    return 0;
+    c->leaf = chain_find_leaf(c->loaded, c->key);
+    if (c->leaf != NULL)
+        return 0;
+    print_loaded(c, names, sizeof(names));
+    return error_set(err, "the key belongs to none of the certificates%s", names);
 }
 
 static int add_dns_name(struct tls_certificate *c, const ASN1_STRING *san)
@@ -211,45 +210,93 @@ static int read_dns_names(struct tls_certificate *c, struct error *err)
     return rc == 0 ? 0 : error_set(err, "memory has run out");
 }
 
-/* What OpenSSL would refuse at a handshake is refused now. */
-static int check_strength(const struct tls_certificate *c, struct error *err)
+static int build(struct tls_certificate *c, struct error *err)
 {
-    SSL_CTX *scratch = SSL_CTX_new(TLS_server_method());
-    int rc = scratch != NULL ? SSL_CTX_use_cert_and_key(scratch, c->leaf, c->key, c->chain, 1) : 0;
-    int reason = ERR_GET_REASON(ERR_peek_last_error());
-
-    SSL_CTX_free(scratch);
-    if (rc == 1)
-        return 0;
-    if (reason == SSL_R_EE_KEY_TOO_SMALL) {
-        ERR_clear_error();
-        return error_set(err,
-                         "the key has %d bits, too few for today's clients; get a new key (RSA: "
-                         "2048 bits or more) and certificate",
-                         EVP_PKEY_get_bits(c->key));
-    }
-    if (reason == SSL_R_CA_MD_TOO_WEAK) {
-        ERR_clear_error();
-        return error_set(err, "a certificate is signed with SHA-1 or weaker, which clients refuse; "
-                              "get a new one");
-    }
-    return tls_error_set(err, "the certificate cannot be used");
+    if (review_key(c->key, err) < 0 || find_leaf(c, err) < 0)
+        return -1;
+    if (chain_build(c->loaded, c->leaf, c->chain) < 0)
+        return error_set(err, "memory has run out");
+    if (read_dns_names(c, err) < 0)
+        return -1;
+    return review_strength(c, err);
 }
 
-int tls_certificate_load_key(struct tls_certificate *c, const char *path, struct error *err)
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_options *options,
+                                             const struct tls_report *report)
 {
-    FILE *file = open_file(path, err);
-    int rc;
+    struct tls_certificate *c = certificate_new(options->name);
+    const char *key_option = options->keystore != NULL ? "keystore" : "key";
+    const char *chain_option = options->keystore != NULL ? "keystore" : "chain";
+    struct error err = { "memory has run out" };
+    int rc = -1;
 
-    if (file == NULL)
-        return -1;
-    rc = read_key(c, file, path, err);
-    (void)fclose(file);
-    if (rc < 0 || sk_X509_num(c->loaded) == 0) /* what else is wrong was told with the chain */
-        return rc;
-    if (find_leaf(c, err) < 0 || order_chain(c, err) < 0 || read_dns_names(c, err) < 0)
-        return -1;
-    return check_strength(c, err);
+    if (c == NULL)
+        (void)fault(report, chain_option, &err);
+    else if (options->keystore != NULL)
+        rc = read_keystore(c, options, report);
+    else /* what is wrong with either is told in one run */
+        rc = read_chain(c, options->chain, report) + read_key(c, options, report);
+    if (rc == 0 && build(c, &err) < 0)
+        rc = fault(report, key_option, &err);
+    if (rc < 0) {
+        tls_certificate_free(c);
+        return NULL;
+    }
+    /* the other entries of a keystore out of which one is chosen are none of our business */
+    review_chain(c, chain_option, options->keystore_alias == NULL, report);
+    return c;
+}
+
+bool tls_certificate_shares_key(const struct tls_certificate *a, const struct tls_certificate *b)
+{
+    return EVP_PKEY_eq(a->key, b->key) == 1;
+}
+
+bool certificate_is_alike(const struct tls_certificate *a, const struct tls_certificate *b)
+{
+    const char *type = EVP_PKEY_get0_type_name(a->key);
+
+    return type != NULL && EVP_PKEY_is_a(b->key, type);
+}
+
+/* Which of the certificates before all[i] is shown for `name` instead. */
+static const struct tls_certificate *hides(const struct tls_certificate *const *all, size_t i,
+                                           const char *name)
+{
+    for (size_t k = 0; k < i; k++)
+        for (size_t m = 0; certificate_is_alike(all[k], all[i]) && m < all[k]->dns_name_count; m++)
+            if (strcmp(all[k]->dns_names[m], name) == 0)
+                return all[k];
+    return NULL;
+}
+
+bool tls_certificate_is_hidden(const struct tls_certificate *const *all, size_t i,
+                               struct error *reason)
+{
+    const struct tls_certificate *c = all[i];
+    const struct tls_certificate *by = NULL;
+    const char *name = NULL;
+    size_t hidden = 0;
+
+    for (size_t n = 0; n < c->dns_name_count; n++) {
+        const struct tls_certificate *other = hides(all, i, c->dns_names[n]);
+
+        hidden += other != NULL;
+        by = by != NULL ? by : other;
+        name = name != NULL || other == NULL ? name : c->dns_names[n];
+    }
+    if (c->dns_name_count == 0)
+        (void)error_set(reason,
+                        "%s is never shown: it has no host name that a client could ask for, and "
+                        "is not the first",
+                        c->name);
+    else if (hidden == c->dns_name_count)
+        (void)error_set(reason, "%s is never shown: those before it have all of its names",
+                        c->name);
+    else if (hidden > 0)
+        (void)error_set(reason, "%s and %s both have the name %s; %s is shown for it", by->name,
+                        c->name, name, by->name);
+    return c->dns_name_count == 0 || hidden > 0;
 }
 
 enum name_match certificate_match(const struct tls_certificate *c, const char *host)

@@ -8,8 +8,7 @@
 
 struct tls_certificate {
     char *name;
-    char *chain_path;
-    STACK_OF(X509) * loaded; /* what the file held, in its order */
+    STACK_OF(X509) * loaded; /* what the files held, in their order */
     EVP_PKEY *key;
     X509 *leaf;             /* borrowed from `loaded` */
     STACK_OF(X509) * chain; /* of certificates borrowed from `loaded`: the leaf's issuer first */
@@ -22,5 +21,9 @@ enum name_match { NAME_MISS, NAME_WILDCARD, NAME_EXACT };
 /* How the certificate's names cover `host`, in any case. A wildcard stands for
  * exactly one label (RFC 6125, 6.4.3). */
 enum name_match certificate_match(const struct tls_certificate *certificate, const char *host);
+
+/* Whether both keys are of one type, so that a client has no choice between
+ * the two certificates but by name. */
+bool certificate_is_alike(const struct tls_certificate *a, const struct tls_certificate *b);
 
 #endif

@@ -35,20 +35,41 @@ struct tls_conn;
 /* "OpenSSL 3.0.19 ...", of the library that runs. */
 const char *tls_library_version(void);
 
-/* `name` is copied. NULL when memory has run out. */
-struct tls_certificate *tls_certificate_new(const char *name);
+/* What a certificate is made of: chain and key, or a keystore. Paths, or URIs
+ * for OpenSSL's stores where uri_is() says so (base/uri.h); NULL: not given. */
+struct tls_certificate_options {
+    const char *name;  /* copied */
+    const char *chain; /* PEM, DER or PKCS#7: all certificates, in any order */
+    const char *key;   /* PEM or DER, not readable by everybody */
+    const char *key_password_file;
+    const char *keystore; /* PKCS#12: certificates and key */
+    const char *keystore_password_file;
+    const char *keystore_alias; /* of several private keys */
+};
+
+/* Whom to tell what is wrong: a whole sentence, and the name of the option
+ * above that it is about ("chain"). */
+enum tls_severity { TLS_WARNING, TLS_FAULT };
+
+struct tls_report {
+    void (*say)(void *user, enum tls_severity severity, const char *option, const char *sentence);
+    void *user;
+};
+
+/* Read all of it, find the certificate of the key, order its issuers behind it
+ * and look at them as clients would. NULL after the last fault was reported;
+ * warnings leave it usable. Never asks on a terminal. */
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_options *options,
+                                             const struct tls_report *report);
 void tls_certificate_free(struct tls_certificate *certificate);
 
-/* Read all certificates of a PEM file, in any order. */
-int tls_certificate_load_chain(struct tls_certificate *certificate, const char *path,
-                               struct error *err);
+/* Whether both have the same private key. */
+bool tls_certificate_shares_key(const struct tls_certificate *a, const struct tls_certificate *b);
 
-/* Read the private key from a PEM file that others cannot read, then find the
- * certificate it belongs to, order its issuers behind it and see whether
- * OpenSSL takes them. Call after tls_certificate_load_chain(); if that failed,
- * only the key is looked at. */
-int tls_certificate_load_key(struct tls_certificate *certificate, const char *path,
-                             struct error *err);
+/* Where a listener has these certificates: the reason why `all[i]`, i > 0, is never
+ * shown, or not for all of its names. Returns whether there is one. */
+bool tls_certificate_is_hidden(const struct tls_certificate *const *all, size_t i,
+                               struct error *reason);
 
 struct tls_options {
     const char *name;                                  /* of the listener */

@@ -38,10 +38,25 @@ def examples():
 EXAMPLES = dict(examples())
 
 
+def lay_out(certificates, directory, text):
+    """The files that an example names; an encrypted key and a keystore where it has these."""
+    for name in ("main", "screen"):
+        shutil.copytree(certificates.directory / name, directory / name)
+    for secret in ("main/privkey.pass", "screen.pass"):
+        (directory / secret).touch(mode=0o600)
+        (directory / secret).write_text("secret\n")
+    if re.search("^key_password_file", text, re.M):
+        subprocess.run(["openssl", "pkey", "-in", certificates.directory / "main/privkey.pem", "-aes256",
+                        "-passout", "pass:secret", "-out", directory / "main/privkey.pem"], check=True)
+    if re.search("^keystore", text, re.M):
+        subprocess.run(["openssl", "pkcs12", "-export", "-name", "red5", "-in", directory / "screen/fullchain.pem",
+                        "-inkey", directory / "screen/privkey.pem", "-passout", "pass:secret",
+                        "-out", directory / "screen.p12"], check=True)
+
+
 @pytest.mark.parametrize("text", EXAMPLES.values(), ids=EXAMPLES)
 def test_every_example_of_a_proxy_ini_is_a_good_one(certificates, tmp_path, text):
-    for name in ("main", "screen"):
-        shutil.copytree(certificates.directory / name, tmp_path / name)
+    lay_out(certificates, tmp_path, text)
     (tmp_path / "proxy.ini").write_text(text)
     done = subprocess.run([BINARIES["asan"], "-t", "-c", "proxy.ini"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

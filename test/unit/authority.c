@@ -6,7 +6,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
-enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S };
+enum { HOUR_S = 3600, LIFE_S = 30 * 24 * HOUR_S };
 
 static unsigned char password[] = "secret";
 
@@ -22,32 +22,50 @@ static void add_extension(X509 *x, const X509 *issuer, int nid, const char *valu
     X509_EXTENSION_free(extension);
 }
 
-struct identity identity_new(const char *common_name, const char *names, const char *key_type,
-                             const struct identity *issuer)
+static X509 *certify(EVP_PKEY *key, const char *common_name, const char *names,
+                     const struct identity *issuer)
 {
     static long serial;
-    struct identity i = { .certificate = X509_new() };
-    X509 *x = i.certificate;
+    X509 *x = X509_new();
     const X509 *by = issuer != NULL ? issuer->certificate : x;
 
-    i.key = strcmp(key_type, "EC") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
-                                        : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
     assert_non_null(x);
-    assert_non_null(i.key);
     assert_int_equal(X509_set_version(x, X509_VERSION_3), 1);
     assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial), 1);
-    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), -HOUR_S));
-    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), DAY_S));
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), serial - HOUR_S));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), LIFE_S));
     assert_int_equal(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
                                                 (const unsigned char *)common_name, -1, -1, 0),
                      1);
     assert_int_equal(X509_set_issuer_name(x, X509_get_subject_name(by)), 1);
-    assert_int_equal(X509_set_pubkey(x, i.key), 1);
+    assert_int_equal(X509_set_pubkey(x, key), 1);
     add_extension(x, by, NID_subject_key_identifier, "hash");
     add_extension(x, by, NID_basic_constraints, names != NULL ? "CA:false" : "critical,CA:true");
     if (names != NULL)
         add_extension(x, by, NID_subject_alt_name, names);
-    assert_true(X509_sign(x, issuer != NULL ? issuer->key : i.key, EVP_sha256()) > 0);
+    assert_true(X509_sign(x, issuer != NULL ? issuer->key : key, EVP_sha256()) > 0);
+    return x;
+}
+
+struct identity identity_new(const char *common_name, const char *names, const char *key_type,
+                             const struct identity *issuer)
+{
+    struct identity i = { 0 };
+
+    i.key = strcmp(key_type, "EC") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
+                                        : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    assert_non_null(i.key);
+    i.certificate = certify(i.key, common_name, names, issuer);
+    return i;
+}
+
+struct identity identity_renew(const struct identity *old, const char *common_name,
+                               const char *names, const struct identity *issuer)
+{
+    struct identity i = { .key = old->key };
+
+    assert_int_equal(EVP_PKEY_up_ref(i.key), 1);
+    i.certificate = certify(i.key, common_name, names, issuer);
     return i;
 }
 

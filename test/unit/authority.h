@@ -15,6 +15,10 @@ struct identity {
  * an issuer it is signed by itself. `key_type` is "EC" (P-256) or "RSA". */
 struct identity identity_new(const char *common_name, const char *names, const char *key_type,
                              const struct identity *issuer);
+
+/* Another certificate for the same key; each begins a second after the one before. */
+struct identity identity_renew(const struct identity *old, const char *common_name,
+                               const char *names, const struct identity *issuer);
 void identity_free(struct identity *i);
 
 /* Write a PEM file of `count` certificates. */

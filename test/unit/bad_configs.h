@@ -98,8 +98,21 @@ static const struct {
 
     /* what no single line can know */
     { "a certificate without files", LISTENER "[certificate b]\n",
-      AT(8, "[certificate b] chain: is missing; name a PEM file")
-          AT(8, "[certificate b] key: is missing; name a PEM file") },
+      AT(8, "[certificate b] chain: is missing; name a PEM file, or set keystore")
+          AT(8, "[certificate b] key: is missing; name a PEM file, or set keystore") },
+    { "a keystore and more",
+      LISTENER "[certificate b]\nkeystore = s\nchain = c\nkey_password_file = p\n",
+      AT(10, "[certificate b] chain: does nothing beside keystore; leave one of the two out")
+          AT(11, "[certificate b] key_password_file: does nothing beside keystore; leave one of "
+                 "the two out") },
+    { "what belongs to a keystore alone",
+      LISTENER "[certificate b]\nchain = c\nkey = k\nkeystore_alias = a\n"
+               "keystore_password_file = p\n",
+      AT(12, "[certificate b] keystore_password_file: does nothing without keystore")
+          AT(11, "[certificate b] keystore_alias: does nothing without keystore") },
+    { "a file that looks like a URI", LISTENER "[certificate b]\nkeystore = pkcs11:object=b\n",
+      AT(9, "[certificate b] keystore: \"pkcs11:object=b\" looks like a URI and must be a file; "
+            "write an absolute path") },
     { "a certificate nobody uses", LISTENER "[certificate b]\nchain = c\nkey = k\n",
       AT(8, "warning: [certificate b] no listener uses this certificate") },
     { "a listener without keys", CERTIFICATE "[listener a]\n",

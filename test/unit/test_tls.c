@@ -708,10 +708,7 @@ static int set_up(void **state)
     client = client_context_new(root.certificate);
     save_certificates("main.pem", &leaf.certificate, 1);
     save_key("main.key", leaf.key, KEY_PLAIN, 0600);
-    certificate = tls_certificate_new("main");
-    if (tls_certificate_load_chain(certificate, "main.pem", &err) < 0 ||
-        tls_certificate_load_key(certificate, "main.key", &err) < 0)
-        return -1;
+    certificate = load_pem("main", "main.pem", "main.key");
     server = tls_context_new(
         &(struct tls_options){
             .name = "rtmps",

@@ -7,6 +7,42 @@
 
 enum { TURNS = 8 }; /* more than any handshake takes */
 
+struct notes {
+    char *text;
+    size_t bytes;
+};
+
+static void on_report(void *user, enum tls_severity severity, const char *option,
+                      const char *sentence)
+{
+    const struct notes *notes = user;
+    size_t used = strlen(notes->text);
+
+    (void)snprintf(notes->text + used, notes->bytes - used, "%s%s: %s\n",
+                   severity == TLS_WARNING ? "warning: " : "", option, sentence);
+}
+
+struct tls_certificate *load_certificate(const struct tls_certificate_options *options, char *said,
+                                         size_t said_bytes)
+{
+    struct notes notes = { .text = said, .bytes = said_bytes };
+    const struct tls_report report = { .say = on_report, .user = &notes };
+
+    said[0] = '\0';
+    return tls_certificate_load(options, &report);
+}
+
+struct tls_certificate *load_pem(const char *name, const char *chain, const char *key)
+{
+    const struct tls_certificate_options options = { .name = name, .chain = chain, .key = key };
+    char said[1024];
+    struct tls_certificate *c = load_certificate(&options, said, sizeof(said));
+
+    if (c == NULL)
+        fail_msg("%s and %s: %s", chain, key, said);
+    return c;
+}
+
 void pair_open(struct pair *p, int socket_type, struct tls_context *server, SSL_CTX *client,
                const char *sni)
 {

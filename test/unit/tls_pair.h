@@ -14,6 +14,14 @@ struct pair {
     struct tls_client client;
 };
 
+/* Load, and note in `said` what is reported, as "key: sentence\n" and
+ * "warning: chain: sentence\n". */
+struct tls_certificate *load_certificate(const struct tls_certificate_options *options, char *said,
+                                         size_t said_bytes);
+
+/* The same of PEM files that must be good. */
+struct tls_certificate *load_pem(const char *name, const char *chain, const char *key);
+
 /* Of SOCK_SEQPACKET, each send is one packet; of SOCK_STREAM, bytes. */
 void pair_open(struct pair *p, int socket_type, struct tls_context *server, SSL_CTX *client,
                const char *sni);

@@ -58,6 +58,20 @@ static inline void write_file(const char *path, const char *text, size_t n)
     assert_int_equal(fclose(file), 0);
 }
 
+/* Any bytes; at most 64 KiB. */
+static inline char *read_bytes(const char *path, size_t *size)
+{
+    enum { MOST = 64 * 1024 };
+    FILE *file = fopen(path, "r");
+    char *bytes = malloc(MOST);
+
+    assert_non_null(file);
+    assert_non_null(bytes);
+    *size = fread(bytes, 1, MOST, file);
+    assert_int_equal(fclose(file), 0);
+    return bytes;
+}
+
 static inline char *read_file(const char *path)
 {
     FILE *file = fopen(path, "r");
