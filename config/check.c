@@ -192,6 +192,20 @@ static void check_timeouts(const struct listener_config *l, struct complaints *c
                  "is under 65s, and Red5 itself drops a silent client only after 60 s");
 }
 
+static void check_tls(const struct listener_config *l, struct complaints *c)
+{
+    static const char *const files[] = { "client_ca", "client_crl" };
+
+    if (l->tls == CONFIG_TLS_LEGACY)
+        complain_mildly(c, config_key_line(&l->section, "tls"), l->section.name, "tls",
+                        "legacy offers TLS 1.0 and ciphers without forward secrecy; for old "
+                        "clients alone, on a port of their own");
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (l->client_verify == CONFIG_VERIFY_NONE && is_written(&l->section, files[i]))
+            complain(c, config_key_line(&l->section, files[i]), l->section.name, files[i],
+                     "does nothing without client_verify = optional or required");
+}
+
 static void check_listen(struct listener_config *l, struct complaints *c)
 {
     int line = config_key_line(&l->section, "listen");
@@ -298,6 +312,7 @@ void config_check(struct config *config, struct complaints *c)
         check_backends(l, c);
         check_useless_keys(l, c);
         check_timeouts(l, c);
+        check_tls(l, c);
         for (size_t k = 0; k <= i; k++)
             check_overlap(l, &config->listeners[k], c);
     }

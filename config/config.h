@@ -55,6 +55,10 @@ struct words {
     size_t count;
 };
 
+enum { CONFIG_TLS_LEGACY = 2 }; /* listener_config.tls */
+enum { CONFIG_SNI_DEFAULT, CONFIG_SNI_REJECT };
+enum { CONFIG_VERIFY_NONE, CONFIG_VERIFY_OPTIONAL, CONFIG_VERIFY_REQUIRED };
+
 struct proxy_config {
     struct section section;
     unsigned workers; /* 0: one for each CPU */
@@ -63,6 +67,7 @@ struct proxy_config {
     unsigned log_level;
     unsigned max_sessions; /* 0: what the descriptor limit allows */
     uint64_t stop_timeout_ms;
+    char *ticket_keys; /* NULL: keys of our own */
 };
 
 struct certificate_config {
@@ -89,6 +94,16 @@ struct listener_config {
     struct words certificates;
     struct words protocols;
     struct backend_config backends[PROTOCOL_COUNT];
+    unsigned tls; /* these choices are in the order of tls.h's enums */
+    unsigned tls_min;
+    unsigned tls_max;
+    struct words ciphers;
+    struct words ciphersuites;
+    struct words curves;
+    unsigned unknown_sni;
+    unsigned client_verify;
+    char *client_ca;
+    char *client_crl;
     uint64_t handshake_timeout_ms;
     uint64_t first_byte_timeout_ms;
     uint64_t connect_timeout_ms;

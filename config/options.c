@@ -16,6 +16,13 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR 
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
+static const char *const policies[] = { "modern", "intermediate", "legacy", NULL };
+static const char *const versions[] = {
+    "policy", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3", NULL
+};
+static const char *const unknown_names[] = { "default", "reject", NULL };
+static const char *const verifications[] = { "none", "optional", "required", NULL };
+
 #define PROXY(field)       offsetof(struct proxy_config, field)
 #define CERTIFICATE(field) offsetof(struct certificate_config, field)
 #define LISTENER(field)    offsetof(struct listener_config, field)
@@ -38,6 +45,8 @@ const struct option options[] = {
     { "proxy", "stop_timeout", OPT_DURATION, PROXY(stop_timeout_ms),
       .min = 0, .max = DAY, .fallback = "90s",
       .help = "After TERM, how long sessions may take to end by themselves." },
+    { "proxy", "ticket_keys", OPT_PATH, PROXY(ticket_keys),
+      .help = "File of session ticket keys, shared with other machines; default: keys of our own." },
 
     { "certificate", "chain", OPT_PATH, CERTIFICATE(chain),
       .may_be_uri = true,
@@ -66,6 +75,31 @@ const struct option options[] = {
       .serves = OFFERS_RTMP, .help = "Where RTMP goes: HOST:PORT." },
     { "listener", "tunnel_backend", OPT_TEXT, LISTENER(backends[PROTOCOL_TUNNEL].text),
       .serves = OFFERS_TUNNEL, .help = "Where a tunnel goes: HOST:PORT." },
+    { "listener", "tls", OPT_CHOICE, LISTENER(tls),
+      .choices = policies, .fallback = "intermediate",
+      .help = "TLS versions and ciphers: modern, intermediate, legacy." },
+    { "listener", "tls_min", OPT_CHOICE, LISTENER(tls_min),
+      .choices = versions, .fallback = "policy",
+      .help = "The lowest TLS version: TLSv1.2, say; policy is what tls says." },
+    { "listener", "tls_max", OPT_CHOICE, LISTENER(tls_max),
+      .choices = versions, .fallback = "policy",
+      .help = "The highest TLS version." },
+    { "listener", "ciphers", OPT_WORDS, LISTENER(ciphers),
+      .help = "Ciphers of TLS 1.2 and older, the best first." },
+    { "listener", "ciphersuites", OPT_WORDS, LISTENER(ciphersuites),
+      .help = "Cipher suites of TLS 1.3, the best first." },
+    { "listener", "curves", OPT_WORDS, LISTENER(curves),
+      .help = "Groups for the key exchange, the best first." },
+    { "listener", "unknown_sni", OPT_CHOICE, LISTENER(unknown_sni),
+      .choices = unknown_names, .fallback = "default",
+      .help = "For a name that no certificate has: the first certificate, or reject." },
+    { "listener", "client_verify", OPT_CHOICE, LISTENER(client_verify),
+      .choices = verifications, .fallback = "none",
+      .help = "Client certificates: none, optional or required." },
+    { "listener", "client_ca", OPT_PATH, LISTENER(client_ca),
+      .help = "PEM file of the CAs that vouch for clients." },
+    { "listener", "client_crl", OPT_PATH, LISTENER(client_crl),
+      .help = "PEM file of revocation lists, one of each CA." },
     { "listener", "handshake_timeout", OPT_DURATION, LISTENER(handshake_timeout_ms),
       .min = 100, .max = HOUR, .fallback = "10s",
       .help = "From accept to the end of the TLS handshake, however many bytes arrive." },

@@ -9,10 +9,12 @@
 static void complain_at(struct complaints *c, const struct section *section, const char *key,
                         const char *sentence)
 {
-    complain(c, config_key_line(section, key), section->name, key, "%s", sentence);
+    int line = key != NULL ? config_key_line(section, key) : section->line;
+
+    complain(c, line, section->name, key, "%s", sentence);
 }
 
-/* Where the complaints about one certificate go. */
+/* Where the complaints of tls/ about one section go. */
 struct addressee {
     struct complaints *complaints;
     const struct section *section;
@@ -137,16 +139,45 @@ static void warn_hidden(const struct listener_config *config,
                             config->section.name, "certificates", "%s", reason.text);
 }
 
-static int make_front(const struct generation *g, const struct listener_config *config,
+static struct tls_words words_of(const struct words *words)
+{
+    return (struct tls_words){ .items = words->items, .count = words->count };
+}
+
+static int make_context(struct generation *g, const struct listener_config *l,
+                        const struct tls_certificate *const *certificates, struct front *front,
+                        struct complaints *c)
+{
+    struct addressee to = { .complaints = c, .section = &l->section };
+    const struct tls_report report = { .say = on_report, .user = &to };
+    struct tls_options options = {
+        .name = l->name,
+        .certificates = certificates,
+        .certificate_count = l->certificates.count,
+        .offers_http = (l->offers & OFFERS_HTTP) != 0,
+        .policy = (enum tls_policy)l->tls,
+        .min = (enum tls_version)l->tls_min,
+        .max = (enum tls_version)l->tls_max,
+        .ciphers = words_of(&l->ciphers),
+        .ciphersuites = words_of(&l->ciphersuites),
+        .curves = words_of(&l->curves),
+        .rejects_unknown_names = l->unknown_sni == CONFIG_SNI_REJECT,
+        .client_verify = (enum tls_verify)l->client_verify,
+        .client_ca = l->client_ca,
+        .client_crl = l->client_crl,
+        .tickets = g->tickets,
+    };
+
+    front->tls = tls_context_new(&options, &report);
+    return front->tls != NULL ? 0 : -1;
+}
+
+static int make_front(struct generation *g, const struct listener_config *config,
                       struct front *front, struct complaints *c)
 {
     size_t count = config->certificates.count;
     const struct tls_certificate **chosen = calloc(count, sizeof(struct tls_certificate *));
-    struct tls_options options = { .name = config->name,
-                                   .certificates = chosen,
-                                   .certificate_count = count,
-                                   .offers_http = (config->offers & OFFERS_HTTP) != 0 };
-    struct error err;
+    int rc;
 
     front->config = config;
     if (chosen == NULL) {
@@ -156,13 +187,22 @@ static int make_front(const struct generation *g, const struct listener_config *
     for (size_t i = 0; i < count; i++)
         chosen[i] = g->certificates[config->certificate_indices[i]];
     warn_hidden(config, chosen, c);
-    front->tls = tls_context_new(&options, &err);
+    rc = make_context(g, config, chosen, front, c);
     free(chosen);
-    if (front->tls == NULL) {
-        complain_at(c, &config->section, "certificates", err.text);
-        return -1;
-    }
-    return set_backends(g, front, c);
+    return rc == 0 ? set_backends(g, front, c) : -1;
+}
+
+static int load_ticket_keys(struct generation *g, struct complaints *c)
+{
+    const struct proxy_config *proxy = &g->config->proxy;
+    struct error err;
+
+    if (proxy->ticket_keys == NULL)
+        return 0;
+    g->ticket_keys = tls_ticket_keys_load(proxy->ticket_keys, &err);
+    if (g->ticket_keys == NULL)
+        complain_at(c, &proxy->section, "ticket_keys", err.text);
+    return g->ticket_keys != NULL ? 0 : -1;
 }
 
 static int make_fronts(struct generation *g, struct complaints *c)
@@ -175,12 +215,12 @@ static int make_fronts(struct generation *g, struct complaints *c)
         return -1;
     }
     for (size_t i = 0; i < count; i++)
-        if (make_front(g, &g->config->listeners[i], &g->fronts[i], c) < 0)
-            return -1;
-    return 0;
+        (void)make_front(g, &g->config->listeners[i], &g->fronts[i], c);
+    return c->errors == 0 ? 0 : -1;
 }
 
-struct generation *generation_load(const char *path, struct complaints *c)
+struct generation *generation_load(const char *path, struct tls_tickets *tickets,
+                                   struct complaints *c)
 {
     struct generation *g = calloc(1, sizeof(*g));
 
@@ -189,9 +229,12 @@ struct generation *generation_load(const char *path, struct complaints *c)
         complain(c, 0, NULL, NULL, "memory has run out");
         return NULL;
     }
+    g->tickets = tickets;
     g->config = config_load(path, c);
-    if (g->config != NULL)
+    if (g->config != NULL) {
         privileges_resolve(g->config, &g->privileges, c);
+        (void)load_ticket_keys(g, c);
+    }
     if (g->config == NULL || load_certificates(g, c) < 0 || make_fronts(g, c) < 0) {
         generation_free(g);
         return NULL;
@@ -209,6 +252,7 @@ void generation_free(struct generation *g)
         tls_context_free(g->fronts[i].tls);
     for (size_t i = 0; g->certificates != NULL && i < g->config->certificate_count; i++)
         tls_certificate_free(g->certificates[i]);
+    tls_ticket_keys_free(g->ticket_keys);
     free(g->fronts);
     free(g->certificates);
     config_free(g->config);

@@ -13,17 +13,22 @@
 #include "proxy/privileges.h"
 
 struct tls_certificate;
+struct tls_ticket_keys;
+struct tls_tickets;
 
 struct generation {
     struct config *config;                 /* owned */
     struct tls_certificate **certificates; /* owned; as config->certificates */
     struct front *fronts;                  /* owned; as config->listeners */
+    struct tls_tickets *tickets;           /* borrowed; NULL where nothing will be served */
+    struct tls_ticket_keys *ticket_keys;   /* owned; of a file, else NULL */
     struct privileges privileges;          /* of the workers */
 };
 
-/* Read `path` and load all it names. NULL if anything is wrong, all of which
- * went to `c`. */
-struct generation *generation_load(const char *path, struct complaints *c);
+/* Read `path` and load all it names; the contexts use `tickets`. NULL if anything is
+ * wrong, all of which went to `c`. */
+struct generation *generation_load(const char *path, struct tls_tickets *tickets,
+                                   struct complaints *c);
 void generation_free(struct generation *g);
 
 #endif

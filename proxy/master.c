@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "proxy/clock.h"
 #include "proxy/crew.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,6 +23,7 @@ enum {
 enum stopping { NOT_STOPPING, STOP_DRAINING, STOP_NOW, STOP_KILLED };
 
 struct master {
+    struct tls_tickets *tickets;
     struct stats *stats;
     struct listener *listeners;
     size_t listener_count;
@@ -36,16 +38,16 @@ static void print_complaint(const char *line)
     (void)fprintf(stderr, "%s\n", line);
 }
 
-static struct generation *load(const char *path)
+static struct generation *load(const char *path, struct tls_tickets *tickets)
 {
     struct complaints c = { .file = path, .report = print_complaint };
 
-    return generation_load(path, &c);
+    return generation_load(path, tickets, &c);
 }
 
 enum exit_code master_check(const char *config_path)
 {
-    struct generation *g = load(config_path);
+    struct generation *g = load(config_path, NULL);
 
     if (g == NULL)
         return EXIT_CONFIGURATION;
@@ -127,7 +129,8 @@ static int start(struct master *m, struct generation *g, struct error *err)
     m->stats = stats_new();
     if (m->stats == NULL)
         return error_set(err, "no shared memory: %s", strerror(errno));
-    if (catch_signals(m, err) < 0 || open_listeners(m, g->config, err) < 0)
+    if (tls_tickets_use(m->tickets, g->ticket_keys, err) < 0 || catch_signals(m, err) < 0 ||
+        open_listeners(m, g->config, err) < 0)
         return -1;
 
     m->crew.stats = m->stats;
@@ -216,6 +219,14 @@ static void take_signals(struct master *m)
         take_signal(m, (int)info.ssi_signo);
 }
 
+static void rotate_tickets(struct master *m)
+{
+    struct error err;
+
+    if (tls_tickets_rotate(m->tickets, &err) < 0)
+        log_error("session tickets keep their old key: %s", err.text);
+}
+
 static int next_timeout_ms(const struct master *m)
 {
     int next = crew_next_due_ms(&m->crew);
@@ -228,7 +239,7 @@ static int next_timeout_ms(const struct master *m)
                                                         : TIMEOUT_MAX_MS;
         next = next < 0 || stop < next ? stop : next;
     }
-    return next;
+    return next < 0 || next > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : next;
 }
 
 /* A worker that ends before any was ready will not do better next time. */
@@ -260,6 +271,7 @@ static enum exit_code watch(struct master *m)
             stop_now(m);
         }
         stop_harder_if_due(m);
+        rotate_tickets(m);
         crew_start_due(&m->crew);
     }
     return code;
@@ -271,6 +283,7 @@ static void finish(struct master *m)
     close_listeners(m);
     free(m->listeners);
     stats_free(m->stats);
+    tls_tickets_free(m->tickets);
     if (m->signal_fd >= 0)
         (void)close(m->signal_fd);
 }
@@ -278,12 +291,20 @@ static void finish(struct master *m)
 enum exit_code master_run(const char *config_path)
 {
     struct master m = { .signal_fd = -1 };
-    struct generation *g = load(config_path);
     enum exit_code code = EXIT_CANNOT_START;
+    struct generation *g = NULL;
     struct error err;
 
-    if (g == NULL)
+    m.tickets = tls_tickets_new(&err);
+    if (m.tickets == NULL) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        return EXIT_CANNOT_START;
+    }
+    g = load(config_path, m.tickets);
+    if (g == NULL) {
+        tls_tickets_free(m.tickets);
         return EXIT_CONFIGURATION;
+    }
     log_open();
     log_set_level((enum log_level)g->config->proxy.log_level);
 

@@ -5,6 +5,7 @@ enum {
     RTMPE = 0x06,
     RTMPE_XTEA = 0x08,
     TLS_HANDSHAKE = 0x16,
+    TLS_OLD_HELLO = 0x80, /* the first bit of a two-byte length */
 };
 
 enum protocol route_protocol(unsigned char first)
@@ -20,6 +21,8 @@ enum hello route_hello(unsigned char first)
 {
     if (first == TLS_HANDSHAKE)
         return HELLO_TLS;
+    if ((first & TLS_OLD_HELLO) != 0)
+        return HELLO_OLD_TLS;
     switch (route_protocol(first)) {
     case PROTOCOL_HTTP:
         return HELLO_HTTP;

@@ -10,8 +10,9 @@
 enum protocol route_protocol(unsigned char first);
 
 /* A connection's first byte on the wire, where a TLS record of type handshake
- * (RFC 8446, 5.1) is expected. */
-enum hello { HELLO_TLS, HELLO_HTTP, HELLO_RTMP, HELLO_UNKNOWN };
+ * (RFC 8446, 5.1) is expected. HELLO_OLD_TLS: perhaps a ClientHello in the form of
+ * SSL 2 (RFC 5246, E.2), which Java 6 sends. */
+enum hello { HELLO_TLS, HELLO_OLD_TLS, HELLO_HTTP, HELLO_RTMP, HELLO_UNKNOWN };
 
 enum hello route_hello(unsigned char first);
 

@@ -61,6 +61,7 @@ static bool begin_tls(struct session *s)
     static const enum end_reason not_tls[] = {
         [HELLO_HTTP] = END_PLAIN_HTTP,
         [HELLO_RTMP] = END_PLAIN_RTMP,
+        [HELLO_OLD_TLS] = END_NOT_TLS,
         [HELLO_UNKNOWN] = END_NOT_TLS,
     };
     unsigned char first;
@@ -72,7 +73,8 @@ static bool begin_tls(struct session *s)
     if (status != IO_OK)
         return false;
 
-    if (route_hello(first) != HELLO_TLS)
+    if (route_hello(first) != HELLO_TLS &&
+        !(route_hello(first) == HELLO_OLD_TLS && limits_of(s)->tls == CONFIG_TLS_LEGACY))
         session_end(s, not_tls[route_hello(first)], NULL);
     else if (conn_start_tls(&s->client, s->front->tls, &s->set->pool) < 0)
         session_end(s, END_NO_MEMORY, no_memory);

@@ -39,19 +39,39 @@ static void describe_fault(const struct session *s, char *out, size_t size)
                        is_dialling ? backend_of(s)->text : "");
 }
 
+/* Who showed a certificate: printable ASCII, in quotes, cut where it is very long. */
+static void describe_subject(const struct session *s, char *out, size_t size)
+{
+    const char *subject = s->client.tls != NULL ? tls_conn_client_subject(s->client.tls) : NULL;
+    size_t n = 0;
+
+    out[0] = '\0';
+    if (subject == NULL)
+        return;
+    n = (size_t)snprintf(out, size, " subject=\"");
+    for (; *subject != '\0' && n + 4 < size; subject++) {
+        if (*subject == '"' || *subject == '\\')
+            out[n++] = '\\';
+        out[n++] = *subject;
+    }
+    (void)snprintf(out + n, size - n, "\"");
+}
+
 void session_log_end(const struct session *s)
 {
     const struct tls_conn *tls = s->client.tls;
     char client[ADDR_TEXT_BYTES];
     char sni[256];
+    char subject[288];
     char fault[256];
 
     if (!log_is_on(ends[s->end].level))
         return;
+    describe_subject(s, subject, sizeof(subject));
     describe_fault(s, fault, sizeof(fault));
     log_line(ends[s->end].level,
              "session %llu %s %s > %s protocol=%s tls=%s cipher=%s sni=%s certificate=%s end=%s "
-             "ms=%llu in=%llu out=%llu%s",
+             "ms=%llu in=%llu out=%llu%s%s",
              (unsigned long long)s->number, s->front->config->name, addr_print(&s->address, client),
              or_dash(s->state >= SESSION_CONNECTING ? backend_of(s)->text : NULL),
              protocol_name(s->protocol), or_dash(tls != NULL ? tls_conn_version(tls) : NULL),
@@ -59,7 +79,8 @@ void session_log_end(const struct session *s)
              log_escape(or_dash(tls != NULL ? tls_conn_sni(tls) : NULL), sni, sizeof(sni)),
              or_dash(tls != NULL ? tls_conn_certificate(tls) : NULL), ends[s->end].word,
              (unsigned long long)(uv_now(s->set->loop) - s->accepted_ms),
-             (unsigned long long)s->in.delivered, (unsigned long long)sent_to_client(s), fault);
+             (unsigned long long)s->in.delivered, (unsigned long long)sent_to_client(s), subject,
+             fault);
 }
 
 void session_log_state(const struct session *s)

@@ -7,6 +7,7 @@
  */
 #include "tls/context.h"
 #include "tls/errors.h"
+#include "tls/verify.h"
 #include "tls/wire.h"
 
 #include <assert.h>
@@ -37,6 +38,8 @@ struct tls_conn {
     SSL *ssl; /* owned */
     const struct tls_context *context;
     struct wire wire;
+    struct hello hello;
+    struct verify_peer peer;  /* filled when somebody asks */
     enum io_status read_wait; /* what the next read will say, unless an event comes */
     bool is_truncated;
     bool is_established;
@@ -65,6 +68,7 @@ struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *
         ERR_clear_error();
         return NULL;
     }
+    (void)SSL_set_app_data(conn->ssl, &conn->hello);
     SSL_set_bio(conn->ssl, bio, bio);
     SSL_set_accept_state(conn->ssl);
     return conn;
@@ -75,6 +79,7 @@ void tls_conn_free(struct tls_conn *conn)
     if (conn == NULL)
         return;
     wire_drop(&conn->wire);
+    verify_forget(&conn->peer);
     SSL_free(conn->ssl);
     free(conn);
 }
@@ -99,6 +104,23 @@ static enum io_status flush(struct tls_conn *conn)
     return status;
 }
 
+/* Why OpenSSL failed, in the most precise words there are. */
+static const char *fault_of(const struct tls_conn *conn)
+{
+    long verified = SSL_get_verify_result(conn->ssl);
+
+    if (conn->hello.refusal != NULL) {
+        ERR_clear_error();
+        return conn->hello.refusal;
+    }
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
+        verified != X509_V_OK) {
+        ERR_clear_error();
+        return X509_verify_cert_error_string(verified);
+    }
+    return tls_error_reason();
+}
+
 /* What OpenSSL's last call on this conn, which returned `rc`, asks for. */
 static enum io_status status_of(struct tls_conn *conn, int rc)
 {
@@ -112,7 +134,7 @@ static enum io_status status_of(struct tls_conn *conn, int rc)
     default:
         break;
     }
-    conn->fault = tls_error_reason();
+    conn->fault = fault_of(conn);
     if (conn->wire.error != 0)
         conn->fault = socket_failed;
     return IO_ERROR;
@@ -127,7 +149,8 @@ static enum io_status end_of_wire(struct tls_conn *conn, enum io_status status)
     return IO_EOF;
 }
 
-/* For each message after the handshake. */
+/* For each message after the handshake.
+ * NOLINTNEXTLINE(readability-function-size): the parameters are OpenSSL's choice */
 static void on_message(int is_sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
                        void *user)
 {
@@ -316,7 +339,58 @@ const char *tls_conn_sni(const struct tls_conn *conn)
     return SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name);
 }
 
+/* Which of several key types OpenSSL chose, it tells by the signature alone. */
+static bool is_of_type(const struct tls_certificate *c, int type)
+{
+    int id = EVP_PKEY_get_base_id(c->key);
+    bool is_rsa = id == EVP_PKEY_RSA || id == EVP_PKEY_RSA_PSS;
+
+    return id == type || (is_rsa && (type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS));
+}
+
 const char *tls_conn_certificate(const struct tls_conn *conn)
 {
-    return conn->is_established ? context_choose(conn->context, tls_conn_sni(conn))->name : NULL;
+    int type = EVP_PKEY_RSA; /* RSA key exchange signs nothing */
+    struct choice choice;
+
+    if (!conn->is_established)
+        return NULL;
+    context_choose(conn->context, conn->hello.name, &choice);
+    (void)SSL_get_signature_type_nid(conn->ssl, &type);
+    for (size_t i = 0; i < choice.count; i++)
+        if (is_of_type(choice.certificates[i], type))
+            return choice.certificates[i]->name;
+    return choice.certificates[0]->name; /* resumed: nothing was signed */
+}
+
+static const struct verify_peer *peer_of(struct tls_conn *conn)
+{
+    if (conn->is_established)
+        verify_describe(conn->ssl, &conn->peer);
+    return &conn->peer;
+}
+
+const char *tls_conn_client_subject(struct tls_conn *conn)
+{
+    return peer_of(conn)->subject;
+}
+
+const char *tls_conn_client_issuer(struct tls_conn *conn)
+{
+    return peer_of(conn)->issuer;
+}
+
+const char *tls_conn_client_serial(struct tls_conn *conn)
+{
+    return peer_of(conn)->serial;
+}
+
+const char *tls_conn_client_fingerprint(struct tls_conn *conn)
+{
+    return peer_of(conn)->fingerprint;
+}
+
+const char *tls_conn_client_verify(struct tls_conn *conn)
+{
+    return peer_of(conn)->fingerprint != NULL ? "SUCCESS" : "NONE";
 }

@@ -31,6 +31,8 @@ enum { TLS_BUFFER_BYTES_MIN = 17 * 1024 };
 struct tls_certificate;
 struct tls_context;
 struct tls_conn;
+struct tls_tickets;
+struct tls_ticket_keys;
 
 /* "OpenSSL 3.0.19 ...", of the library that runs. */
 const char *tls_library_version(void);
@@ -71,15 +73,57 @@ bool tls_certificate_shares_key(const struct tls_certificate *a, const struct tl
 bool tls_certificate_is_hidden(const struct tls_certificate *const *all, size_t i,
                                struct error *reason);
 
+/* The keys of session tickets, in memory that forked processes share. They change every 12
+ * hours, in tls_tickets_rotate(), which the master calls now and then. NULL if there
+ * is no memory, or no random bytes. */
+struct tls_tickets *tls_tickets_new(struct error *err);
+void tls_tickets_free(struct tls_tickets *tickets);
+int tls_tickets_rotate(struct tls_tickets *tickets, struct error *err);
+
+/* Keys of a file that others cannot read: up to eight times 80 random bytes. The first
+ * seals, all open. */
+struct tls_ticket_keys *tls_ticket_keys_load(const char *path, struct error *err);
+void tls_ticket_keys_free(struct tls_ticket_keys *keys);
+
+/* From now on take these, which are copied; or, with NULL, keys of our own, which
+ * stay if there are some. At once in all processes. */
+int tls_tickets_use(struct tls_tickets *tickets, const struct tls_ticket_keys *keys,
+                    struct error *err);
+
+enum tls_policy { TLS_MODERN, TLS_INTERMEDIATE, TLS_LEGACY };
+enum tls_version { TLS_AS_POLICY, TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
+
+enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRED };
+
+struct tls_words {
+    char *const *items; /* borrowed */
+    size_t count;
+};
+
 struct tls_options {
     const char *name;                                  /* of the listener */
     const struct tls_certificate *const *certificates; /* the first is the default */
     size_t certificate_count;
     bool offers_http; /* so a client that asks by ALPN gets http/1.1 */
+
+    enum tls_policy policy;
+    enum tls_version min, max;     /* else the policy's, as with the lists that are empty */
+    struct tls_words ciphers;      /* TLS 1.2 and older: OpenSSL's or IANA's names */
+    struct tls_words ciphersuites; /* TLS 1.3 */
+    struct tls_words curves;
+    bool rejects_unknown_names; /* else a name that no certificate has gets the default one */
+
+    enum tls_verify client_verify; /* OPTIONAL: who shows a certificate shows a good one */
+    const char *client_ca;         /* PEM file of CAs; needed unless NONE */
+    const char *client_crl;        /* PEM file of revocation lists; may be NULL */
+
+    struct tls_tickets *tickets; /* borrowed, must live longer; NULL: keys of this context alone */
 };
 
-/* The certificates are borrowed and must live longer. */
-struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);
+/* The certificates are borrowed and must live longer; of what has no such word nothing
+ * is kept. NULL after a fault was reported. */
+struct tls_context *tls_context_new(const struct tls_options *options,
+                                    const struct tls_report *report);
 void tls_context_free(struct tls_context *context);
 
 /* The server's end of an accepted socket. `fd`, `context` and `pool` are
@@ -132,5 +176,16 @@ const char *tls_conn_version(const struct tls_conn *conn);
 const char *tls_conn_cipher(const struct tls_conn *conn);
 const char *tls_conn_sni(const struct tls_conn *conn);
 const char *tls_conn_certificate(const struct tls_conn *conn);
+
+/* The client's certificate, once the handshake is done; NULL if it showed none. Printable
+ * ASCII that a CA of client_ca vouches for: subject and issuer as RFC 2253 has
+ * it, serial and fingerprint (SHA-256) in hexadecimal. They live as long as the conn. */
+const char *tls_conn_client_subject(struct tls_conn *conn);
+const char *tls_conn_client_issuer(struct tls_conn *conn);
+const char *tls_conn_client_serial(struct tls_conn *conn);
+const char *tls_conn_client_fingerprint(struct tls_conn *conn);
+
+/* "SUCCESS", or "NONE" if the client showed no certificate. A bad one ends the handshake. */
+const char *tls_conn_client_verify(struct tls_conn *conn);
 
 #endif

@@ -21,8 +21,8 @@ def blocks(text, language):
 
 
 def uncommented(text):
-    """The shipped proxy.ini with everything in it switched on, but the user, which may not exist here."""
-    return re.sub(r"^;(?!user|group)(?=\[|\w+ *=)", "", text, flags=re.M)
+    """The shipped proxy.ini with everything in it switched on, but the user and the files that may not exist here."""
+    return re.sub(r"^;(?!user|group|ticket_keys|client_c)(?=\[|\w+ *=)", "", text, flags=re.M)
 
 
 def examples():

@@ -31,7 +31,7 @@ SESSION = re.compile(
     r"\S+T\S+Z (?:info|warn) +session (?P<number>\d+) (?P<listener>\S+) (?P<client>\S+) > (?P<backend>\S+)"
     r" protocol=(?P<protocol>\S+) tls=(?P<tls>\S+) cipher=(?P<cipher>\S+) sni=(?P<sni>\S+)"
     r" certificate=(?P<certificate>\S+) end=(?P<end>\S+) ms=(?P<ms>\d+) in=(?P<bytes_in>\d+) out=(?P<bytes_out>\d+)"
-    r'(?: error="(?P<error>(?:[^"\\]|\\.)*)")?')
+    r'(?: subject="(?P<subject>(?:[^"\\]|\\.)*)")?(?: error="(?P<error>(?:[^"\\]|\\.)*)")?')
 Session = collections.namedtuple("Session", SESSION.groupindex)
 
 

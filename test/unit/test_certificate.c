@@ -26,18 +26,6 @@ static struct tls_certificate *load(const char *name, const char *chain, const c
     return load_certificate(&options, said, sizeof(said));
 }
 
-static struct tls_context *offer(const struct tls_certificate *const *certificates, size_t count)
-{
-    const struct tls_options options = { .name = "rtmps",
-                                         .certificates = certificates,
-                                         .certificate_count = count };
-    struct error err;
-    struct tls_context *context = tls_context_new(&options, &err);
-
-    assert_non_null(context);
-    return context;
-}
-
 #define NO_CERTIFICATE(file)                                                                       \
     "chain: " file " has no certificate; a PEM file starts with -----BEGIN CERTIFICATE-----\n"
 #define NO_KEY(file)                                                                               \

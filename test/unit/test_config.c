@@ -467,6 +467,8 @@ static void the_example_loads_with_all_switched_on(void **state)
     (void)state;
     for (char *p = text; p != NULL; p = strchr(p, '\n')) {
         p += *p == '\n';
+        if (strncmp(p, ";client_c", 9) == 0) /* does nothing with the default of client_verify */
+            continue;
         if (p[0] == ';' && p[1] != ' ' && p[1] != '\n')
             *p = '\n';
     }

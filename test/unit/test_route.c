@@ -19,7 +19,8 @@ static const struct row {
     { "a TLS handshake", 0x16, 0x16, PROTOCOL_NONE, HELLO_TLS },
     { "up to the letters", 0x17, 'A' - 1, PROTOCOL_NONE, HELLO_UNKNOWN },
     { "an HTTP method", 'A', 'Z', PROTOCOL_HTTP, HELLO_HTTP },
-    { "lower case and all above", 'Z' + 1, 0xff, PROTOCOL_NONE, HELLO_UNKNOWN },
+    { "lower case and what follows", 'Z' + 1, 0x7f, PROTOCOL_NONE, HELLO_UNKNOWN },
+    { "a hello of SSL 2, perhaps", 0x80, 0xff, PROTOCOL_NONE, HELLO_OLD_TLS },
 };
 
 static void every_first_byte(void **state)

@@ -697,8 +697,6 @@ static void a_buffer_goes_back_with_the_conn(void **state)
 
 static int set_up(void **state)
 {
-    struct error err;
-
     for (size_t i = 0; i < BIG; i++)
         big[i] = (unsigned char)(i ^ i >> 8);
     if (enter_temp_dir(state) != 0)
@@ -709,13 +707,7 @@ static int set_up(void **state)
     save_certificates("main.pem", &leaf.certificate, 1);
     save_key("main.key", leaf.key, KEY_PLAIN, 0600);
     certificate = load_pem("main", "main.pem", "main.key");
-    server = tls_context_new(
-        &(struct tls_options){
-            .name = "rtmps",
-            .certificates = (const struct tls_certificate *const *)&certificate,
-            .certificate_count = 1,
-        },
-        &err);
+    server = offer((const struct tls_certificate *const *)&certificate, 1);
     return server != NULL ? 0 : -1;
 }
 

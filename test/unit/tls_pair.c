@@ -43,6 +43,29 @@ struct tls_certificate *load_pem(const char *name, const char *chain, const char
     return c;
 }
 
+struct tls_context *make_context(const struct tls_options *options, char *said, size_t said_bytes)
+{
+    struct notes notes = { .text = said, .bytes = said_bytes };
+    const struct tls_report report = { .say = on_report, .user = &notes };
+
+    said[0] = '\0';
+    return tls_context_new(options, &report);
+}
+
+struct tls_context *offer(const struct tls_certificate *const *certificates, size_t count)
+{
+    const struct tls_options options = { .name = "rtmps",
+                                         .certificates = certificates,
+                                         .certificate_count = count,
+                                         .policy = TLS_INTERMEDIATE };
+    char said[1024];
+    struct tls_context *context = make_context(&options, said, sizeof(said));
+
+    if (context == NULL)
+        fail_msg("%s", said);
+    return context;
+}
+
 void pair_open(struct pair *p, int socket_type, struct tls_context *server, SSL_CTX *client,
                const char *sni)
 {

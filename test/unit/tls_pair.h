@@ -22,6 +22,10 @@ struct tls_certificate *load_certificate(const struct tls_certificate_options *o
 /* The same of PEM files that must be good. */
 struct tls_certificate *load_pem(const char *name, const char *chain, const char *key);
 
+/* The same of a context; and one with the intermediate policy, which must be good. */
+struct tls_context *make_context(const struct tls_options *options, char *said, size_t said_bytes);
+struct tls_context *offer(const struct tls_certificate *const *certificates, size_t count);
+
 /* Of SOCK_SEQPACKET, each send is one packet; of SOCK_STREAM, bytes. */
 void pair_open(struct pair *p, int socket_type, struct tls_context *server, SSL_CTX *client,
                const char *sni);
