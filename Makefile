@@ -11,12 +11,18 @@ PYTEST     ?= /usr/bin/python3 -m pytest
 # V=1 shows whole commands.
 Q = $(if $(V),,@echo '  $(@)';)
 
-LIBRARIES = openssl libuv inih
+# Debian 12 has llhttp's C sources alone, where node-llhttp puts them; newer releases a library.
+LLHTTP_SOURCES ?= /usr/share/llhttp
+LLHTTP_INCLUDE ?= /usr/share/include/llhttp
+llhttp_library := $(shell $(PKG_CONFIG) --exists libllhttp 2>/dev/null && echo libllhttp)
+llhttp_objects  = $(if $(llhttp_library),,$(addprefix llhttp/,llhttp.o api.o http.o))
+
+LIBRARIES = openssl libuv inih $(llhttp_library)
 
 WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE  = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-DEFINES   = -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I.
+DEFINES   = -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. $(if $(llhttp_library),,-isystem $(LLHTTP_INCLUDE))
 
 # Asked for once, when a target that compiles is made: `make help` and `make
 # demo` must work before anything is installed.
@@ -24,7 +30,7 @@ library_cflags = $(eval library_cflags := $$(shell $(PKG_CONFIG) --cflags $(LIBR
 library_libs   = $(eval library_libs := $$(shell $(PKG_CONFIG) --libs $(LIBRARIES)))$(library_libs)
 cmocka_libs    = $(eval cmocka_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(cmocka_libs)
 
-sources = $(wildcard base/*.c config/*.c tls/*.c proxy/*.c)
+sources = $(wildcard base/*.c config/*.c http/*.c tls/*.c proxy/*.c)
 tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 .PHONY: all asan test lint unit integration demo install clean help
@@ -32,7 +38,7 @@ tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
 
-build/red5-tls-proxy: $(sources:%.c=build/%.o)
+build/red5-tls-proxy: $(sources:%.c=build/%.o) $(llhttp_objects:%=build/%)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) -o $@ $^ $(library_libs)
 
 build/%.o: %.c Makefile
@@ -41,15 +47,29 @@ build/%.o: %.c Makefile
 
 asan: build/asan/red5-tls-proxy ## the same with AddressSanitizer and UBSan, for tests
 
-build/asan/red5-tls-proxy: $(sources:%.c=build/asan/%.o)
+build/asan/red5-tls-proxy: $(sources:%.c=build/asan/%.o) $(llhttp_objects:%=build/asan/%)
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(library_libs)
 
 build/asan/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(DEFINES) $(WARNINGS) -O1 -g $(SANITIZE) $(CPPFLAGS) $(library_cflags) -MMD -MP -c -o $@ $<
 
+# Not ours: without our warnings.
+build/llhttp/%.o: $(LLHTTP_SOURCES)/%.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HARDENING) $(CFLAGS) -I$(LLHTTP_INCLUDE) -c -o $@ $<
+
+build/asan/llhttp/%.o: $(LLHTTP_SOURCES)/%.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g $(SANITIZE) -I$(LLHTTP_INCLUDE) -c -o $@ $<
+
+$(LLHTTP_SOURCES)/%.c:
+	@echo 'llhttp is missing: neither pkg-config finds libllhttp, nor is there $@.' >&2
+	@echo 'scripts/install-deps --build installs it.' >&2
+	@exit 1
+
 # A unit test links the whole program but its main, or the objects it names.
-test_objects             = $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o))
+test_objects             = $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o)) $(llhttp_objects:%=build/asan/%)
 test_channel_objects     = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
 test_tls_objects         = $(test_objects) $(addprefix build/asan/test/unit/,authority.o tls_client.o tls_pair.o)
 test_certificate_objects = $(test_tls_objects)
@@ -69,7 +89,7 @@ test: ## install what is missing, then lint, unit and integration tests
 lint: ## layers, clang-tidy, clang-format, shellcheck
 	scripts/check-layers --self-test
 	scripts/check-layers
-	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch])
+	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] http/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch])
 	printf '%s\n' $(sources) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null
 	shellcheck $(wildcard scripts/* .ci/run)
 

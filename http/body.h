@@ -2,10 +2,11 @@
  *
  * Bytes of a body are counted, never changed: a chunked body is passed on in
  * the chunks in which it came. The scanner says how many of the bytes at hand
- * belong to it. It is strict (RFC 9112, 7.1): CRLF only, hexadecimal sizes
- * without sign or space of at most 16 digits, bounded lines; trailer lines are
- * judged as those of a head, and one that names a field of framing, routing or
- * of ours (FIELD_*, or X-SSL-Client-*) is refused.
+ * belong to it. It is strict (RFC 9112, 7.1): CRLF only; hexadecimal sizes
+ * without sign or space, at most 2^31 - 1, since old Java servers do not see an
+ * int overflow (CVE-2014-0075); extensions without white space or quoted pairs;
+ * bounded lines. Trailer lines are judged as those of a head, and one that names
+ * a field of framing, routing or of ours (FIELD_*, X-SSL-*) is refused.
  *
  * Pure functions, resumable at every byte.
  */

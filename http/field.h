@@ -30,4 +30,7 @@ enum field_id field_find(struct span name, bool *is_alias);
 /* "Content-Length" */
 struct span field_name(enum field_id id);
 
+/* X-SSL-...: what a backend is told about a client's certificate, by us alone. */
+bool field_is_certificate(struct span name);
+
 #endif

@@ -1,4 +1,5 @@
 /* main.c - the command line. */
+#include "http/head.h"
 #include "proxy/exit.h"
 #include "proxy/master.h"
 #include "tls/tls.h"
@@ -31,8 +32,8 @@ static enum exit_code refuse(void)
 
 static enum exit_code print_version(void)
 {
-    (void)printf("red5-tls-proxy %s\n%s\nlibuv %s\n", VERSION, tls_library_version(),
-                 uv_version_string());
+    (void)printf("red5-tls-proxy %s\n%s\nlibuv %s\n%s\n", VERSION, tls_library_version(),
+                 uv_version_string(), head_parser_version());
     return EXIT_DONE;
 }
 

@@ -27,7 +27,7 @@ def test_version_names_the_libraries():
     done = command("-V")
     assert done.returncode == 0
     assert re.match(r"red5-tls-proxy \d", done.stdout)
-    assert "OpenSSL 3" in done.stdout and "libuv" in done.stdout
+    assert all(library in done.stdout for library in ("OpenSSL 3", "libuv ", "llhttp "))
 
 
 def test_help_goes_to_stdout():
