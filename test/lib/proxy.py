@@ -43,8 +43,8 @@ def parse_session(line):
 
 
 def ini_text(sections):
-    """{"listener front": {"listen": "127.0.0.1:0"}} as proxy.ini says it."""
-    return "\n".join(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+    """{"listener front": {"listen": "127.0.0.1:0"}} as proxy.ini says it; None leaves a key out."""
+    return "\n".join(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value is not None)
                      for name, keys in sections.items())
 
 
