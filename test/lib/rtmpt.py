@@ -35,6 +35,13 @@ class Tunnel:
             data += piece
         return data
 
+    def end(self):
+        """In order: a close with bytes unread would be a reset, and cost the last frames."""
+        self.sock.shutdown(socket.SHUT_WR)
+        while self.sock.recv(ANSWER_MAX):
+            pass
+        self.sock.close()
+
 
 class RtmptStub(ThreadedStandIn):
     def __init__(self, rtmp_address):
@@ -79,7 +86,7 @@ class RtmptStub(ThreadedStandIn):
         if verb == "send":
             tunnel.sock.sendall(body)
         if verb == "close":
-            self.tunnels.pop(number).sock.close()
+            self.tunnels.pop(number).end()
             return b"\0"
         return b"\1" + tunnel.waiting()
 
