@@ -78,6 +78,13 @@ test_certificate_objects = $(test_tls_objects)
 build/asan/test_%: build/asan/test/unit/test_%.o $$(or $$(test_$$*_objects),$(test_objects))
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(library_libs) $(cmocka_libs)
 
+build/asan/test/unit/test_hostile.o: build/hostile_cases.h
+build/asan/test/unit/test_hostile.o: DEFINES += -Ibuild
+
+build/hostile_cases.h: test/lib/hostile.py
+	@mkdir -p $(@D)
+	$(Q)python3 $< >$@
+
 .PRECIOUS: build/%.o build/asan/%.o build/asan/test/unit/%.o
 -include $(wildcard build/*/*.d build/asan/*/*.d build/asan/test/unit/*.d)
 
