@@ -30,4 +30,10 @@ static inline bool span_is_nocase(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
 }
 
+/* Whether `c` is one of these bytes. */
+static inline bool span_has(struct span bytes, char c)
+{
+    return memchr(bytes.at, c, bytes.len) != NULL;
+}
+
 #endif
