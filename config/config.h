@@ -67,7 +67,9 @@ struct proxy_config {
     unsigned log_level;
     unsigned max_sessions; /* 0: what the descriptor limit allows */
     uint64_t stop_timeout_ms;
-    char *ticket_keys; /* NULL: keys of our own */
+    char *ticket_keys;         /* NULL: keys of our own */
+    uint64_t drain_timeout_ms; /* 0: until the last session has ended */
+    bool watch;
 };
 
 struct certificate_config {
@@ -122,6 +124,7 @@ struct listener_config {
 };
 
 struct config {
+    unsigned owners; /* config_free() frees for the last one */
     char *directory; /* of the file, for relative paths; ends with '/' or is empty */
     struct proxy_config proxy;
     struct certificate_config *certificates;
@@ -136,6 +139,9 @@ struct config {
  * Looks names of backends up, and so may block. */
 struct config *config_load(const char *path, struct complaints *c);
 void config_free(struct config *config);
+
+/* One owner more, who frees it as well. */
+struct config *config_share(struct config *config);
 
 /* The set-up that is in effect, defaults included, as an ini file. */
 void config_print(const struct config *config, FILE *out);

@@ -366,9 +366,10 @@ struct config *config_load(const char *path, struct complaints *c)
     c->file = path;
     if (config == NULL || (config->directory = strndup(path, directory_bytes)) == NULL) {
         complain(c, 0, NULL, NULL, "memory has run out");
-        config_free(config);
+        free(config);
         return NULL;
     }
+    config->owners = 1;
 
     if (read_file(config, path, c) < 0) {
         config_free(config);
@@ -380,9 +381,15 @@ struct config *config_load(const char *path, struct complaints *c)
     return config;
 }
 
+struct config *config_share(struct config *config)
+{
+    config->owners++;
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (config == NULL)
+    if (config == NULL || --config->owners > 0)
         return;
     options_free("proxy", &config->proxy.section);
     for (size_t i = 0; i < config->certificate_count; i++)

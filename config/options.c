@@ -45,6 +45,12 @@ const struct option options[] = {
     { "proxy", "stop_timeout", OPT_DURATION, PROXY(stop_timeout_ms),
       .min = 0, .max = DAY, .fallback = "90s",
       .help = "After TERM, how long sessions may take to end by themselves." },
+    { "proxy", "drain_timeout", OPT_DURATION, PROXY(drain_timeout_ms),
+      .min = 0, .max = 7ull * DAY, .fallback = "0s",
+      .help = "After a reload, how long sessions from before may last; 0s is as long as they like." },
+    { "proxy", "watch", OPT_FLAG, PROXY(watch),
+      .fallback = "on",
+      .help = "Reload certificates, CAs, lists and ticket keys when their files change." },
     { "proxy", "ticket_keys", OPT_PATH, PROXY(ticket_keys),
       .help = "File of session ticket keys, shared with other machines; default: keys of our own." },
 

@@ -6,6 +6,7 @@
 
 enum control {
     CONTROL_READY = 'r', /* worker: it accepts */
+    CONTROL_QUIET = 'q', /* worker: it accepts no more */
     CONTROL_DRAIN = 'd', /* master: accept no more, end with the last session */
     CONTROL_STOP = 's',  /* master: end all sessions now */
 };

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "proxy/clock.h"
+#include "proxy/control.h"
 #include "proxy/exit.h"
 #include "proxy/session_set.h"
 #include "proxy/worker.h"
@@ -23,6 +24,7 @@ enum {
     BACK_OFF_LONGEST_MS = 10000,
     DESCRIPTORS_RESERVED = 64, /* a worker's own, and what libuv opens */
     DESCRIPTORS_PER_SESSION = 2,
+    STOP_GRACE_MS = 5000, /* from telling workers to stop to killing them */
 };
 
 static unsigned count_cpus(void)
@@ -33,20 +35,6 @@ static unsigned count_cpus(void)
     return n < 1 ? 1 : n > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX : (unsigned)n;
 }
 
-int crew_init(struct crew *crew, struct generation *generation, struct error *err)
-{
-    unsigned workers = generation->config->proxy.workers;
-
-    crew->hand_count = workers != 0 ? workers : count_cpus();
-    crew->hands = calloc(crew->hand_count, sizeof(*crew->hands));
-    if (crew->hands == NULL)
-        return error_set(err, "memory has run out");
-    for (unsigned i = 0; i < crew->hand_count; i++)
-        crew->hands[i].control_fd = -1;
-    crew->generation = generation;
-    return 0;
-}
-
 static void hang_up(struct hand *h)
 {
     if (h->control_fd >= 0)
@@ -54,12 +42,73 @@ static void hang_up(struct hand *h)
     h->control_fd = -1;
 }
 
-void crew_deinit(struct crew *crew)
+void crew_hang_up(const struct crew *crew)
 {
     for (unsigned i = 0; i < crew->hand_count; i++)
         hang_up(&crew->hands[i]);
+}
+
+static void give_slot(struct crew *crew, struct hand *h)
+{
+    if (h->slot < 0)
+        return;
+    stats_clear_slot(crew->stats, (size_t)h->slot);
+    stats_give_slot(crew->stats, h->slot);
+    h->slot = -1;
+}
+
+static int take_slots(struct crew *crew, struct error *err)
+{
+    for (unsigned i = 0; i < crew->hand_count; i++) {
+        crew->hands[i].slot = stats_take_slot(crew->stats);
+        if (crew->hands[i].slot < 0)
+            return error_set(err, "%d workers are there, the old ones with sessions included",
+                             STATS_SLOTS);
+    }
+    return 0;
+}
+
+struct crew *crew_new(struct generation *generation, struct listener *listeners,
+                      size_t listener_count, struct stats *stats, struct error *err)
+{
+    struct crew *crew = calloc(1, sizeof(*crew));
+    unsigned workers = generation->config->proxy.workers;
+
+    if (crew != NULL) {
+        crew->stats = stats;
+        crew->harder_ms = UINT64_MAX;
+        crew->started_ms = clock_ms();
+        crew->hand_count = workers != 0 ? workers : count_cpus();
+        crew->hands = calloc(crew->hand_count, sizeof(*crew->hands));
+    }
+    if (crew == NULL || crew->hands == NULL) {
+        free(crew);
+        (void)error_set(err, "memory has run out");
+        return NULL;
+    }
+    for (unsigned i = 0; i < crew->hand_count; i++)
+        crew->hands[i] = (struct hand){ .control_fd = -1, .slot = -1 };
+    if (take_slots(crew, err) < 0) {
+        crew_free(crew);
+        return NULL;
+    }
+    crew->generation = generation;
+    crew->listeners = listeners;
+    crew->listener_count = listener_count;
+    return crew;
+}
+
+void crew_free(struct crew *crew)
+{
+    if (crew == NULL)
+        return;
+    crew_hang_up(crew);
+    for (unsigned i = 0; i < crew->hand_count; i++)
+        give_slot(crew, &crew->hands[i]);
     free(crew->hands);
+    free(crew->listeners);
     generation_free(crew->generation);
+    free(crew);
 }
 
 /* ---- in the new process ---- */
@@ -101,7 +150,7 @@ static int run(const struct crew *crew, const struct hand *self, int control_fd)
         .listeners = crew->listeners,
         .listener_count = crew->listener_count,
         .stats = crew->stats,
-        .slot = crew->first_slot + (size_t)(self - crew->hands),
+        .slot = (size_t)self->slot,
         .control_fd = control_fd,
         .sessions_max = sessions_max != 0 ? sessions_max : UINT_MAX,
         .worker_max = sessions_of_one_worker(),
@@ -109,9 +158,7 @@ static int run(const struct crew *crew, const struct hand *self, int control_fd)
     };
     struct error err;
 
-    for (unsigned i = 0; i < crew->hand_count; i++)
-        hang_up(&crew->hands[i]); /* the master's ends, of the others too */
-    (void)close(crew->signal_fd);
+    crew->on_fork(crew->owner, crew);
     reset_signals();
     if (privileges_drop(&crew->generation->privileges, &err) < 0) {
         log_error("a worker cannot give up the master's rights: %s", err.text);
@@ -143,7 +190,7 @@ static void start(struct crew *crew, struct hand *h)
     int pair[2];
     pid_t pid;
 
-    stats_clear_slot(crew->stats, crew->first_slot + number - 1);
+    stats_clear_slot(crew->stats, (size_t)h->slot);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         log_error("worker %u cannot be started: %s", number, strerror(errno));
         plan(h, BACK_OFF_LONGEST_MS);
@@ -165,6 +212,7 @@ static void start(struct crew *crew, struct hand *h)
         .state = HAND_RUNNING,
         .pid = pid,
         .control_fd = pair[0],
+        .slot = h->slot,
         .failures = h->failures,
         .started_ms = clock_ms(),
     };
@@ -183,6 +231,11 @@ int crew_next_due_ms(const struct crew *crew)
     uint64_t now = clock_ms();
     int next = -1;
 
+    if (crew->harder_ms != UINT64_MAX) {
+        uint64_t wait = crew->harder_ms > now ? crew->harder_ms - now : 0;
+
+        next = wait < INT_MAX ? (int)wait : INT_MAX;
+    }
     for (unsigned i = 0; i < crew->hand_count; i++) {
         const struct hand *h = &crew->hands[i];
         int wait = h->due_ms > now ? (int)(h->due_ms - now) : 0;
@@ -220,9 +273,11 @@ bool crew_note_exit(struct crew *crew, pid_t pid, int status)
 
     h = &crew->hands[number - 1];
     hang_up(h);
-    stats_clear_slot(crew->stats, crew->first_slot + number - 1);
+    stats_clear_slot(crew->stats, (size_t)h->slot);
     h->state = HAND_GONE;
-    if (!crew->is_draining) {
+    if (crew->state != CREW_SERVES) {
+        give_slot(crew, h);
+    } else {
         h->failures = clock_ms() - h->started_ms >= STEADY_MS ? 0 : h->failures;
         delay = back_off_ms(h->failures++);
         plan(h, delay);
@@ -237,7 +292,8 @@ unsigned crew_poll_fds(const struct crew *crew, struct pollfd *out)
     unsigned n = 0;
 
     for (unsigned i = 0; i < crew->hand_count; i++)
-        if (crew->hands[i].state == HAND_RUNNING && !crew->hands[i].is_ready)
+        if (crew->hands[i].state == HAND_RUNNING &&
+            (!crew->hands[i].is_ready || (crew->state != CREW_SERVES && !crew->hands[i].is_quiet)))
             out[n++] = (struct pollfd){ .fd = crew->hands[i].control_fd, .events = POLLIN };
     return n;
 }
@@ -250,37 +306,92 @@ void crew_read(struct crew *crew)
     for (unsigned i = 0; i < crew->hand_count; i++) {
         struct hand *h = &crew->hands[i];
 
-        if (h->control_fd >= 0 && !h->is_ready &&
-            recv(h->control_fd, &message, 1, MSG_DONTWAIT) == 1)
-            h->is_ready = message == CONTROL_READY;
+        while (h->control_fd >= 0 && recv(h->control_fd, &message, 1, MSG_DONTWAIT) == 1) {
+            h->is_ready |= message == CONTROL_READY;
+            h->is_quiet |= message == CONTROL_QUIET;
+        }
         ready += h->is_ready;
     }
-    if (crew->was_ready || ready < crew->hand_count)
-        return;
-    crew->was_ready = true;
-    log_info("ready: %u %s", ready, ready == 1 ? "worker" : "workers");
+    crew->was_ready |= ready == crew->hand_count;
 }
 
-void crew_tell(struct crew *crew, enum control command)
+bool crew_has_failed(const struct crew *crew)
+{
+    if (crew->was_ready || crew->state != CREW_SERVES)
+        return false;
+    for (unsigned i = 0; i < crew->hand_count; i++)
+        if (crew->hands[i].failures > 0)
+            return true;
+    return false;
+}
+
+bool crew_is_quiet(const struct crew *crew)
+{
+    for (unsigned i = 0; i < crew->hand_count; i++)
+        if (crew->hands[i].state == HAND_WAITING ||
+            (crew->hands[i].state == HAND_RUNNING && !crew->hands[i].is_quiet))
+            return false;
+    return true;
+}
+
+static void tell(struct crew *crew, enum control command)
 {
     const char message = (char)command;
 
-    crew->is_draining = true;
     for (unsigned i = 0; i < crew->hand_count; i++) {
         struct hand *h = &crew->hands[i];
 
-        if (h->state == HAND_WAITING)
+        if (h->state == HAND_WAITING) {
             h->state = HAND_GONE;
+            give_slot(crew, h);
+        }
         if (h->state == HAND_RUNNING)
             (void)send(h->control_fd, &message, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
 }
 
-void crew_kill(struct crew *crew)
+void crew_drain(struct crew *crew, uint64_t timeout_ms)
 {
+    uint64_t now = clock_ms();
+    uint64_t at = timeout_ms < UINT64_MAX - now ? now + timeout_ms : UINT64_MAX;
+
+    if (crew->state > CREW_DRAINS)
+        return;
+    if (crew->state == CREW_SERVES)
+        tell(crew, CONTROL_DRAIN);
+    crew->state = CREW_DRAINS;
+    crew->harder_ms = at < crew->harder_ms ? at : crew->harder_ms;
+}
+
+void crew_stop(struct crew *crew)
+{
+    if (crew->state >= CREW_STOPS)
+        return;
+    tell(crew, CONTROL_STOP);
+    crew->state = CREW_STOPS;
+    crew->harder_ms = clock_ms() + STOP_GRACE_MS;
+}
+
+static void kill_all(struct crew *crew)
+{
+    log_warn("workers do not stop; killing them");
     for (unsigned i = 0; i < crew->hand_count; i++)
         if (crew->hands[i].state == HAND_RUNNING)
             (void)kill(crew->hands[i].pid, SIGKILL);
+    crew->state = CREW_KILLED;
+    crew->harder_ms = UINT64_MAX;
+}
+
+void crew_step(struct crew *crew)
+{
+    if (clock_ms() < crew->harder_ms)
+        return;
+    if (crew->state == CREW_STOPS) {
+        kill_all(crew);
+        return;
+    }
+    log_info("sessions are left after the time they had; stopping them now");
+    crew_stop(crew);
 }
 
 bool crew_is_gone(const struct crew *crew)

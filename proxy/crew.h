@@ -1,15 +1,15 @@
 /* crew.h - the workers of one generation: started, watched, replaced, ended.
  *
  *    WAITING --due--> RUNNING --died--> WAITING   (with a back-off)
- *                             --ended, the crew is draining--> GONE
+ *                             --ended, the crew is ending--> GONE
  *
- * A crew keeps its generation to its end. The master may have several at a
- * time: a new one that accepts, old ones that end with their last session.
+ * A crew keeps its generation to its end, which comes in steps: SERVES, DRAINS
+ * (accepts no more, ends with its last session), STOPS, KILLED; each step has
+ * a time after which the next one follows.
  */
 #ifndef PROXY_CREW_H
 #define PROXY_CREW_H
 
-#include "proxy/control.h"
 #include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/stats.h"
@@ -17,6 +17,8 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+struct crew;
 
 enum hand_state { HAND_WAITING, HAND_RUNNING, HAND_GONE };
 
@@ -26,32 +28,47 @@ struct hand {
     pid_t pid;
     int control_fd; /* -1 unless RUNNING */
     bool is_ready;
+    bool is_quiet;     /* accepts no more */
+    int slot;          /* in stats; -1 when given back */
     unsigned failures; /* in a row */
     uint64_t started_ms;
     uint64_t due_ms; /* WAITING: when to start */
 };
 
+enum crew_state { CREW_SERVES, CREW_DRAINS, CREW_STOPS, CREW_KILLED };
+
+/* In the new process, before anything else: close what is not this crew's. */
+typedef void crew_fork_callback(void *owner, const struct crew *crew);
+
 struct crew {
+    struct crew *next;             /* in the fleet's list */
     struct generation *generation; /* owned */
-    struct listener *listeners;    /* borrowed from the master */
+    struct listener *listeners;    /* owned; the sockets are the fleet's */
     size_t listener_count;
     struct stats *stats; /* borrowed */
-    size_t first_slot;   /* in stats; one for each hand */
-    int signal_fd;       /* the master's: not for the workers */
+    crew_fork_callback *on_fork;
+    void *owner; /* for on_fork */
     struct hand *hands;
     unsigned hand_count;
-    bool is_draining;
-    bool was_ready; /* every hand was, once */
+    enum crew_state state;
+    uint64_t harder_ms;  /* when the next state is due; UINT64_MAX: never */
+    uint64_t started_ms; /* crew_new() */
+    bool was_ready;      /* every hand was, once */
 };
 
-/* Prepare; no worker runs yet. The generation is taken if this succeeds. 0 or -1. */
-int crew_init(struct crew *crew, struct generation *generation, struct error *err);
-void crew_deinit(struct crew *crew);
+/* Prepare; no worker runs yet. The generation and the array of listeners are taken
+ * if this succeeds. NULL when memory or slots in stats have run out. */
+struct crew *crew_new(struct generation *generation, struct listener *listeners,
+                      size_t listener_count, struct stats *stats, struct error *err);
+void crew_free(struct crew *crew);
+
+/* Close the master's control sockets; for a new process. */
+void crew_hang_up(const struct crew *crew);
 
 /* Start every worker that is due. In the new process this calls exit(). */
 void crew_start_due(struct crew *crew);
 
-/* Milliseconds until the next worker is due; -1: none is. */
+/* Milliseconds until something is due; -1: nothing is. */
 int crew_next_due_ms(const struct crew *crew);
 
 /* A child ended; false if it is none of this crew's. */
@@ -62,11 +79,21 @@ bool crew_note_exit(struct crew *crew, pid_t pid, int status);
 unsigned crew_poll_fds(const struct crew *crew, struct pollfd *out);
 void crew_read(struct crew *crew);
 
-/* Tell all workers. CONTROL_DRAIN and CONTROL_STOP make the crew drain. */
-void crew_tell(struct crew *crew, enum control command);
+/* A worker ended before all were ready once. */
+bool crew_has_failed(const struct crew *crew);
 
-/* For workers that do not obey. */
-void crew_kill(struct crew *crew);
+/* No worker accepts any more. */
+bool crew_is_quiet(const struct crew *crew);
+
+/* Accept no more and end with the last session, after `timeout_ms` at the latest
+ * (UINT64_MAX: whenever). A crew that drains already keeps the earlier time. */
+void crew_drain(struct crew *crew, uint64_t timeout_ms);
+
+/* End all sessions; workers that do not obey are killed after some seconds. */
+void crew_stop(struct crew *crew);
+
+/* Go on to the next state if that is due. */
+void crew_step(struct crew *crew);
 
 bool crew_is_gone(const struct crew *crew);
 

@@ -1,6 +1,6 @@
 #include "proxy/generation.h"
 
-#include "proxy/stats.h"
+#include "proxy/watch.h"
 #include "tls/tls.h"
 
 #include <stdlib.h>
@@ -85,45 +85,26 @@ static int load_certificates(struct generation *g, struct complaints *c)
     return c->errors == 0 ? 0 : -1;
 }
 
-/* The same text is the same backend, and shares its limit of dials. */
-static int number_backend(const struct generation *g, const char *text, size_t *index,
-                          struct complaints *c)
-{
-    const char *texts[STATS_BACKENDS];
-    size_t n = 0;
-
-    for (size_t i = 0; i < g->config->listener_count; i++)
-        for (enum protocol p = PROTOCOL_HTTP; p < PROTOCOL_COUNT; p++) {
-            const char *t = g->config->listeners[i].backends[p].text;
-
-            if (t == NULL)
-                continue;
-            for (*index = 0; *index < n && strcmp(texts[*index], t) != 0; (*index)++)
-                ;
-            if (*index == n && n < STATS_BACKENDS)
-                texts[n++] = t;
-            if (*index < STATS_BACKENDS && strcmp(t, text) == 0)
-                return 0;
-        }
-    complain(c, 0, NULL, NULL, "has more than %d different backends", STATS_BACKENDS);
-    return -1;
-}
-
-static int set_backends(const struct generation *g, struct front *front, struct complaints *c)
+static int set_backends(struct generation *g, struct front *front, struct complaints *c)
 {
     for (enum protocol p = PROTOCOL_HTTP; p < PROTOCOL_COUNT; p++) {
         const struct backend_config *b = &front->config->backends[p];
+        int number;
 
         if ((front->config->offers & 1u << p) == 0 || b->text == NULL)
             continue;
+        number = backend_numbers_take(&g->common->numbers, b->text);
+        if (number < 0) {
+            complain(c, 0, NULL, NULL, "has more than %d different backends", STATS_BACKENDS);
+            return -1;
+        }
         front->backends[p] = (struct backend){
             .text = b->text,
+            .index = (size_t)number,
             .addresses = b->addresses,
             .address_count = b->address_count,
             .max_dials = front->config->max_dials,
         };
-        if (number_backend(g, b->text, &front->backends[p].index, c) < 0)
-            return -1;
     }
     return 0;
 }
@@ -165,7 +146,7 @@ static int make_context(struct generation *g, const struct listener_config *l,
         .client_verify = (enum tls_verify)l->client_verify,
         .client_ca = l->client_ca,
         .client_crl = l->client_crl,
-        .tickets = g->tickets,
+        .tickets = g->common->tickets,
     };
 
     front->tls = tls_context_new(&options, &report);
@@ -219,7 +200,21 @@ static int make_fronts(struct generation *g, struct complaints *c)
     return c->errors == 0 ? 0 : -1;
 }
 
-struct generation *generation_load(const char *path, struct tls_tickets *tickets,
+/* The rest, once there is a config; `g` is freed if anything is wrong. */
+static struct generation *load_files(struct generation *g, struct complaints *c)
+{
+    g->look = look_new(g->config);
+    if (g->look == NULL)
+        complain(c, 0, NULL, NULL, "memory has run out");
+    privileges_resolve(g->config, &g->privileges, c);
+    (void)load_ticket_keys(g, c);
+    if (load_certificates(g, c) == 0 && make_fronts(g, c) == 0)
+        return g;
+    generation_free(g);
+    return NULL;
+}
+
+struct generation *generation_load(const char *path, struct generation_common *common,
                                    struct complaints *c)
 {
     struct generation *g = calloc(1, sizeof(*g));
@@ -229,17 +224,33 @@ struct generation *generation_load(const char *path, struct tls_tickets *tickets
         complain(c, 0, NULL, NULL, "memory has run out");
         return NULL;
     }
-    g->tickets = tickets;
+    g->common = common;
     g->config = config_load(path, c);
-    if (g->config != NULL) {
-        privileges_resolve(g->config, &g->privileges, c);
-        (void)load_ticket_keys(g, c);
-    }
-    if (g->config == NULL || load_certificates(g, c) < 0 || make_fronts(g, c) < 0) {
-        generation_free(g);
+    if (g->config != NULL)
+        return load_files(g, c);
+    generation_free(g);
+    return NULL;
+}
+
+struct generation *generation_renew(const struct generation *old, struct complaints *c)
+{
+    struct generation *g = calloc(1, sizeof(*g));
+
+    if (g == NULL) {
+        complain(c, 0, NULL, NULL, "memory has run out");
         return NULL;
     }
-    return g;
+    g->common = old->common;
+    g->config = config_share(old->config);
+    return load_files(g, c);
+}
+
+static void free_front(struct generation *g, struct front *front)
+{
+    tls_context_free(front->tls);
+    for (enum protocol p = PROTOCOL_HTTP; p < PROTOCOL_COUNT; p++)
+        if (front->backends[p].text != NULL)
+            backend_numbers_give(&g->common->numbers, (int)front->backends[p].index);
 }
 
 void generation_free(struct generation *g)
@@ -249,10 +260,11 @@ void generation_free(struct generation *g)
         return;
     }
     for (size_t i = 0; g->fronts != NULL && i < g->config->listener_count; i++)
-        tls_context_free(g->fronts[i].tls);
+        free_front(g, &g->fronts[i]);
     for (size_t i = 0; g->certificates != NULL && i < g->config->certificate_count; i++)
         tls_certificate_free(g->certificates[i]);
     tls_ticket_keys_free(g->ticket_keys);
+    look_free(g->look);
     free(g->fronts);
     free(g->certificates);
     config_free(g->config);

@@ -9,26 +9,39 @@
 #define PROXY_GENERATION_H
 
 #include "config/config.h"
+#include "proxy/backend_numbers.h"
 #include "proxy/front.h"
 #include "proxy/privileges.h"
 
+struct look;
 struct tls_certificate;
 struct tls_ticket_keys;
 struct tls_tickets;
 
+/* What outlives a generation. */
+struct generation_common {
+    struct tls_tickets *tickets; /* borrowed; NULL where nothing will be served */
+    struct backend_numbers numbers;
+};
+
 struct generation {
-    struct config *config;                 /* owned */
+    struct generation_common *common;      /* borrowed */
+    struct config *config;                 /* shared with generations renewed from this one */
+    struct look *look;                     /* owned; its files, before they were read */
     struct tls_certificate **certificates; /* owned; as config->certificates */
     struct front *fronts;                  /* owned; as config->listeners */
-    struct tls_tickets *tickets;           /* borrowed; NULL where nothing will be served */
     struct tls_ticket_keys *ticket_keys;   /* owned; of a file, else NULL */
     struct privileges privileges;          /* of the workers */
 };
 
-/* Read `path` and load all it names; the contexts use `tickets`. NULL if anything is
- * wrong, all of which went to `c`. */
-struct generation *generation_load(const char *path, struct tls_tickets *tickets,
+/* Read `path` and load all it names. NULL if anything is wrong, all of which went
+ * to `c`. */
+struct generation *generation_load(const char *path, struct generation_common *common,
                                    struct complaints *c);
+
+/* Load all that the configuration of `old` names once more, without reading
+ * that again. */
+struct generation *generation_renew(const struct generation *old, struct complaints *c);
 void generation_free(struct generation *g);
 
 #endif

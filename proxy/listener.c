@@ -26,6 +26,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
     const int on = 1;
     int family = address->storage.ss_family;
 
+    l->requested = *address;
     l->address = *address;
     l->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0 && is_optional && errno == EAFNOSUPPORT)

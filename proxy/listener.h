@@ -19,7 +19,8 @@ struct session_set;
 
 /* One listening socket, in the master. */
 struct listener {
-    size_t front; /* index into the generation's fronts */
+    size_t front;          /* index into the generation's fronts */
+    struct addr requested; /* as proxy.ini has it; a port 0 there is the kernel's choice below */
     struct addr address;
     int fd; /* -1: an IPv6 wildcard on a machine without IPv6 */
 };

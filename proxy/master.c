@@ -2,7 +2,8 @@
 
 #include "base/log.h"
 #include "proxy/clock.h"
-#include "proxy/crew.h"
+#include "proxy/fleet.h"
+#include "proxy/watch.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -15,22 +16,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    STOP_GRACE_MS = 5000,   /* from telling workers to stop to killing them */
-    TIMEOUT_MAX_MS = 60000, /* of one poll; nothing is due so late that it matters */
-};
+enum { LOOK_MS = 5000 }; /* between looks at the files; two that are alike make a reload */
 
-enum stopping { NOT_STOPPING, STOP_DRAINING, STOP_NOW, STOP_KILLED };
+enum stopping { NOT_STOPPING, STOP_DRAINING, STOP_NOW };
 
 struct master {
-    struct tls_tickets *tickets;
+    const char *config_path;
+    struct generation_common common;
     struct stats *stats;
-    struct listener *listeners;
-    size_t listener_count;
-    struct crew crew;
+    struct fleet fleet;
     int signal_fd;
     enum stopping stopping;
-    uint64_t next_stop_ms; /* when the next, harder way to stop is due */
+    bool wants_reload;
+    struct look *known;   /* the files as they were last read, with success or not */
+    struct look *changed; /* what the last look saw, where that was something else */
+    uint64_t look_ms;     /* when the next one is due */
 };
 
 static void print_complaint(const char *line)
@@ -38,16 +38,22 @@ static void print_complaint(const char *line)
     (void)fprintf(stderr, "%s\n", line);
 }
 
-static struct generation *load(const char *path, struct tls_tickets *tickets)
+static void log_complaint(const char *line)
+{
+    log_warn("%s", line);
+}
+
+static struct generation *load(const char *path, struct generation_common *common)
 {
     struct complaints c = { .file = path, .report = print_complaint };
 
-    return generation_load(path, tickets, &c);
+    return generation_load(path, common, &c);
 }
 
 enum exit_code master_check(const char *config_path)
 {
-    struct generation *g = load(config_path, NULL);
+    struct generation_common common = { .tickets = NULL };
+    struct generation *g = load(config_path, &common);
 
     if (g == NULL)
         return EXIT_CONFIGURATION;
@@ -57,43 +63,6 @@ enum exit_code master_check(const char *config_path)
 }
 
 /* ---- start ---- */
-
-static int open_listeners(struct master *m, const struct config *config, struct error *err)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < config->listener_count; i++)
-        count += config->listeners[i].address_count;
-    m->listeners = calloc(count + 1, sizeof(*m->listeners));
-    if (m->listeners == NULL)
-        return error_set(err, "memory has run out");
-
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct listener_config *l = &config->listeners[i];
-
-        for (size_t k = 0; k < l->address_count; k++) {
-            struct listener *listener = &m->listeners[m->listener_count];
-            char text[ADDR_TEXT_BYTES];
-
-            listener->front = i;
-            if (listener_open(listener, &l->addresses[k], l->is_optional[k], err) < 0)
-                return -1;
-            m->listener_count++;
-            if (listener->fd >= 0)
-                log_info("listening on %s for [%s]", addr_print(&listener->address, text),
-                         l->section.name);
-            else
-                log_info("no IPv6 here: [%s] listens on IPv4 alone", l->section.name);
-        }
-    }
-    return 0;
-}
-
-static void close_listeners(struct master *m)
-{
-    for (size_t i = 0; i < m->listener_count; i++)
-        listener_close(&m->listeners[i]);
-}
 
 /* As many descriptors as we may have: a session takes two. */
 static void raise_descriptor_limit(void)
@@ -123,56 +92,132 @@ static int catch_signals(struct master *m, struct error *err)
     return 0;
 }
 
+/* The files as the generation found them, whose own they were. */
+static void remember_files(struct master *m, struct generation *g)
+{
+    look_free(m->known);
+    m->known = g->look;
+    g->look = NULL;
+}
+
 static int start(struct master *m, struct generation *g, struct error *err)
 {
     raise_descriptor_limit();
     m->stats = stats_new();
     if (m->stats == NULL)
         return error_set(err, "no shared memory: %s", strerror(errno));
-    if (tls_tickets_use(m->tickets, g->ticket_keys, err) < 0 || catch_signals(m, err) < 0 ||
-        open_listeners(m, g->config, err) < 0)
+    if (tls_tickets_use(m->common.tickets, g->ticket_keys, err) < 0 || catch_signals(m, err) < 0)
         return -1;
-
-    m->crew.stats = m->stats;
-    m->crew.signal_fd = m->signal_fd;
-    m->crew.listeners = m->listeners;
-    m->crew.listener_count = m->listener_count;
-    return crew_init(&m->crew, g, err);
+    m->fleet.stats = m->stats;
+    m->fleet.tickets = m->common.tickets;
+    m->fleet.signal_fd = m->signal_fd;
+    if (fleet_launch(&m->fleet, g, err) < 0)
+        return -1;
+    remember_files(m, g);
+    return 0;
 }
 
 /* ---- stop ---- */
 
 static void drain(struct master *m)
 {
-    uint64_t timeout_ms = m->crew.generation->config->proxy.stop_timeout_ms;
+    uint64_t timeout_ms = m->fleet.serving->generation->config->proxy.stop_timeout_ms;
 
     log_info("stopping: waiting for sessions to end, %g s at most", (double)timeout_ms / 1000);
     m->stopping = STOP_DRAINING;
-    m->next_stop_ms = clock_ms() + timeout_ms;
-    crew_tell(&m->crew, CONTROL_DRAIN);
-    close_listeners(m);
+    fleet_drain(&m->fleet, timeout_ms);
 }
 
 static void stop_now(struct master *m)
 {
     log_info("stopping now");
     m->stopping = STOP_NOW;
-    m->next_stop_ms = clock_ms() + STOP_GRACE_MS;
-    crew_tell(&m->crew, CONTROL_STOP);
-    close_listeners(m);
+    fleet_stop(&m->fleet);
 }
 
-static void stop_harder_if_due(struct master *m)
+/* ---- reload ---- */
+
+/* Neither while a start is under way, nor while a stop is. */
+static bool may_reload(const struct master *m)
 {
-    if (m->stopping == NOT_STOPPING || m->stopping == STOP_KILLED || clock_ms() < m->next_stop_ms)
+    return m->stopping == NOT_STOPPING && m->fleet.coming == NULL && m->fleet.serving != NULL &&
+           m->fleet.serving->was_ready;
+}
+
+/* The new workers take the level with them. */
+static void launch(struct master *m, struct generation *g)
+{
+    struct error err;
+
+    log_set_level((enum log_level)g->config->proxy.log_level);
+    if (fleet_launch(&m->fleet, g, &err) == 0)
         return;
-    if (m->stopping == STOP_DRAINING) {
-        stop_now(m);
+    log_set_level((enum log_level)m->fleet.serving->generation->config->proxy.log_level);
+    log_error("%s; the running set-up stays", err.text);
+    generation_free(g);
+}
+
+static void reload_if_wanted(struct master *m)
+{
+    struct complaints c = { .file = m->config_path, .report = log_complaint };
+    struct generation *g;
+
+    if (!m->wants_reload || !may_reload(m))
+        return;
+    m->wants_reload = false;
+    log_info("reload: reading %s", m->config_path);
+    g = generation_load(m->config_path, &m->common, &c);
+    if (g == NULL) {
+        log_error("reload: %s has faults; the running set-up stays", m->config_path);
         return;
     }
-    log_warn("workers do not stop; killing them");
-    m->stopping = STOP_KILLED;
-    crew_kill(&m->crew);
+    remember_files(m, g);
+    launch(m, g);
+}
+
+static void renew(struct master *m)
+{
+    struct complaints c = { .file = m->config_path, .report = log_complaint };
+    struct generation *g = generation_renew(m->fleet.serving->generation, &c);
+
+    if (g == NULL) {
+        log_error("reload: the files that %s names do not go together; those from before are "
+                  "kept in use",
+                  m->config_path);
+        return;
+    }
+    launch(m, g);
+}
+
+/* Certificates are renewed by programs that know nothing of us. They write one file
+ * after the other, so nothing is read before two looks in a row saw the same. */
+static void look_if_due(struct master *m)
+{
+    struct look *now;
+
+    if (clock_ms() < m->look_ms || !may_reload(m))
+        return;
+    m->look_ms = clock_ms() + LOOK_MS;
+    if (!m->fleet.serving->generation->config->proxy.watch || m->known == NULL)
+        return;
+    now = look_new(m->fleet.serving->generation->config);
+    if (now == NULL)
+        return;
+    if (look_is_equal(now, m->known)) {
+        look_free(m->changed);
+        look_free(now);
+        m->changed = NULL;
+    } else if (m->changed != NULL && look_is_equal(now, m->changed)) {
+        log_info("reload: files that %s names have changed", m->config_path);
+        look_free(m->changed);
+        look_free(m->known);
+        m->changed = NULL;
+        m->known = now; /* tried once, whatever comes of it */
+        renew(m);
+    } else {
+        look_free(m->changed);
+        m->changed = now;
+    }
 }
 
 /* ---- the loop ---- */
@@ -183,7 +228,7 @@ static void reap(struct master *m)
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        (void)crew_note_exit(&m->crew, pid, status);
+        fleet_note_exit(&m->fleet, pid, status);
 }
 
 static void take_signal(struct master *m, int signal)
@@ -199,14 +244,14 @@ static void take_signal(struct master *m, int signal)
             stop_now(m);
         break;
     case SIGINT:
-        if (m->stopping == NOT_STOPPING || m->stopping == STOP_DRAINING)
+        if (m->stopping != STOP_NOW)
             stop_now(m);
         break;
+    case SIGHUP:
+        m->wants_reload = m->stopping == NOT_STOPPING;
+        break;
     default:
-        log_warn("signal %s does nothing in this version; restart to apply changes",
-                 signal == SIGHUP    ? "HUP"
-                 : signal == SIGUSR1 ? "USR1"
-                                     : "USR2");
+        log_warn("signal %s does nothing in this version", signal == SIGUSR1 ? "USR1" : "USR2");
         break;
     }
 }
@@ -223,99 +268,85 @@ static void rotate_tickets(struct master *m)
 {
     struct error err;
 
-    if (tls_tickets_rotate(m->tickets, &err) < 0)
+    if (tls_tickets_rotate(m->common.tickets, &err) < 0)
         log_error("session tickets keep their old key: %s", err.text);
 }
 
 static int next_timeout_ms(const struct master *m)
 {
-    int next = crew_next_due_ms(&m->crew);
-    uint64_t now = clock_ms();
-    int stop;
+    int next = fleet_next_due_ms(&m->fleet);
 
-    if (m->stopping == STOP_DRAINING || m->stopping == STOP_NOW) {
-        stop = m->next_stop_ms <= now                   ? 0
-               : m->next_stop_ms - now < TIMEOUT_MAX_MS ? (int)(m->next_stop_ms - now)
-                                                        : TIMEOUT_MAX_MS;
-        next = next < 0 || stop < next ? stop : next;
-    }
-    return next < 0 || next > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : next;
-}
-
-/* A worker that ends before any was ready will not do better next time. */
-static bool cannot_start(const struct master *m)
-{
-    if (m->crew.was_ready || m->stopping != NOT_STOPPING)
-        return false;
-    for (unsigned i = 0; i < m->crew.hand_count; i++)
-        if (m->crew.hands[i].failures > 0)
-            return true;
-    return false;
+    return next >= 0 && next < LOOK_MS ? next : LOOK_MS;
 }
 
 static enum exit_code watch(struct master *m)
 {
-    struct pollfd fds[1 + CONFIG_WORKERS_MAX];
+    struct pollfd fds[1 + FLEET_FDS_MAX];
     enum exit_code code = EXIT_DONE;
 
-    while (!crew_is_gone(&m->crew)) {
-        unsigned n = crew_poll_fds(&m->crew, fds + 1);
+    while (!fleet_is_gone(&m->fleet)) {
+        unsigned n = fleet_poll_fds(&m->fleet, fds + 1);
 
         fds[0] = (struct pollfd){ .fd = m->signal_fd, .events = POLLIN };
         (void)poll(fds, n + 1, next_timeout_ms(m));
-        crew_read(&m->crew);
+        fleet_read(&m->fleet);
         take_signals(m);
-        if (cannot_start(m)) {
+        if (m->stopping == NOT_STOPPING && fleet_has_failed(&m->fleet)) {
             log_error("the workers cannot start");
             code = EXIT_CANNOT_START;
             stop_now(m);
         }
-        stop_harder_if_due(m);
         rotate_tickets(m);
-        crew_start_due(&m->crew);
+        reload_if_wanted(m);
+        look_if_due(m);
+        fleet_step(&m->fleet);
     }
     return code;
 }
 
 static void finish(struct master *m)
 {
-    crew_deinit(&m->crew);
-    close_listeners(m);
-    free(m->listeners);
+    fleet_deinit(&m->fleet);
+    look_free(m->known);
+    look_free(m->changed);
     stats_free(m->stats);
-    tls_tickets_free(m->tickets);
+    tls_tickets_free(m->common.tickets);
     if (m->signal_fd >= 0)
         (void)close(m->signal_fd);
 }
 
-enum exit_code master_run(const char *config_path)
+static enum exit_code serve(struct master *m)
 {
-    struct master m = { .signal_fd = -1 };
     enum exit_code code = EXIT_CANNOT_START;
-    struct generation *g = NULL;
+    struct generation *g = load(m->config_path, &m->common);
     struct error err;
 
-    m.tickets = tls_tickets_new(&err);
-    if (m.tickets == NULL) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return EXIT_CANNOT_START;
-    }
-    g = load(config_path, m.tickets);
-    if (g == NULL) {
-        tls_tickets_free(m.tickets);
+    if (g == NULL)
         return EXIT_CONFIGURATION;
-    }
     log_open();
     log_set_level((enum log_level)g->config->proxy.log_level);
-
-    if (start(&m, g, &err) < 0) {
+    if (start(m, g, &err) < 0) {
         log_error("%s", err.text);
         generation_free(g);
-    } else {
-        crew_start_due(&m.crew);
-        code = watch(&m);
-        log_info("stopped");
+        return code;
     }
+    fleet_step(&m->fleet); /* the first workers */
+    code = watch(m);
+    log_info("stopped");
+    return code;
+}
+
+enum exit_code master_run(const char *config_path)
+{
+    struct master m = { .config_path = config_path, .signal_fd = -1 };
+    enum exit_code code = EXIT_CANNOT_START;
+    struct error err;
+
+    m.common.tickets = tls_tickets_new(&err);
+    if (m.common.tickets != NULL)
+        code = serve(&m);
+    else
+        (void)fprintf(stderr, "%s\n", err.text);
     finish(&m);
     return code;
 }

@@ -16,6 +16,21 @@ void stats_free(struct stats *stats)
         (void)munmap(stats, sizeof(*stats));
 }
 
+int stats_take_slot(struct stats *stats)
+{
+    for (int i = 0; i < STATS_SLOTS; i++)
+        if (!stats->is_taken[i]) {
+            stats->is_taken[i] = true;
+            return i;
+        }
+    return -1;
+}
+
+void stats_give_slot(struct stats *stats, int slot)
+{
+    stats->is_taken[slot] = false;
+}
+
 void stats_clear_slot(struct stats *stats, size_t slot)
 {
     atomic_store(&stats->slots[slot].sessions, 0);

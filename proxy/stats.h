@@ -25,12 +25,17 @@ struct stats_slot {
 struct stats {
     atomic_uint_least64_t sessions_seen; /* the last session's number */
     atomic_size_t slot_count;            /* slots that were ever used; written by the master */
+    bool is_taken[STATS_SLOTS];          /* the master's book */
     struct stats_slot slots[STATS_SLOTS];
 };
 
 /* Zeroed memory that forked processes share. NULL if there is none. */
 struct stats *stats_new(void);
 void stats_free(struct stats *stats);
+
+/* For the master: a slot for one more worker, -1 if there is none; and back. */
+int stats_take_slot(struct stats *stats);
+void stats_give_slot(struct stats *stats, int slot);
 
 /* For the master, before a worker starts with the slot or when it is gone. */
 void stats_clear_slot(struct stats *stats, size_t slot);

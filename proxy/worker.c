@@ -78,6 +78,8 @@ static void on_freed(struct session_set *set)
 
 static void drain(struct worker *w)
 {
+    const char quiet = CONTROL_QUIET;
+
     if (w->is_draining)
         return;
     for (size_t i = 0; i < w->acceptor_count; i++)
@@ -85,6 +87,7 @@ static void drain(struct worker *w)
     w->is_draining = true;
     for (size_t i = 0; i < w->acceptor_count; i++)
         acceptor_close(&w->acceptors[i]);
+    (void)send(w->options->control_fd, &quiet, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     finish_if_drained(w);
 }
 

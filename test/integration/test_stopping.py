@@ -77,7 +77,7 @@ def test_a_worker_that_dies_while_stopping_is_not_replaced(start_proxy, backend,
     assert not proxy.find("replaced")
 
 
-@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2"])
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
 def test_signals_that_mean_nothing_yet_are_ignored(tunnel, any_tls, backend, name):
     """With a line in the log, and nothing else."""
     client, server = tunnel.connect(any_tls), backend.accept()

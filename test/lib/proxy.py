@@ -114,16 +114,16 @@ class Proxy:
         return self.log_file.read_text()
 
     def find(self, pattern, pick=lambda match: match):
-        return [pick(match) for match in re.finditer(pattern, self.log)]
+        return [pick(match) for match in re.finditer(pattern, self.log, re.M)]
 
-    def wait_for_log(self, pattern, count=1):
+    def wait_for_log(self, pattern, count=1, timeout=PATIENCE):
         def is_there():
             has_ended = self.process.poll() is not None
             if len(self.find(pattern)) >= count:
                 return True
             assert not has_ended, f"the proxy ended without {pattern!r} in its log"
 
-        until(is_there, f"{pattern!r} in the proxy's log")
+        until(is_there, f"{pattern!r} in the proxy's log", timeout)
 
     def sessions(self):
         """The sessions that have ended, from their lines in the log."""
