@@ -19,6 +19,7 @@ default_ca = here
 [here]
 database = index.txt
 rand_serial = yes
+default_md = sha256
 unique_subject = no
 new_certs_dir = .
 policy = any
