@@ -7,6 +7,9 @@ DESTDIR    ?=
 CFLAGS     ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 PYTEST     ?= /usr/bin/python3 -m pytest
+CLANG      ?= clang
+
+FUZZ_SECONDS ?= 60
 
 # V=1 shows whole commands.
 Q = $(if $(V),,@echo '  $(@)';)
@@ -33,7 +36,9 @@ cmocka_libs    = $(eval cmocka_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(c
 sources = $(wildcard base/*.c config/*.c http/*.c tls/*.c proxy/*.c)
 tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all asan test lint unit integration demo install clean help
+fuzzers = $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+
+.PHONY: all asan test lint unit integration fuzz demo install clean help
 .DEFAULT_GOAL := all
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
@@ -85,18 +90,35 @@ build/hostile_cases.h: test/lib/hostile.py
 	@mkdir -p $(@D)
 	$(Q)python3 $< >$@
 
-.PRECIOUS: build/%.o build/asan/%.o build/asan/test/unit/%.o
--include $(wildcard build/*/*.d build/asan/*/*.d build/asan/test/unit/*.d)
+# A fuzzer: clang's libFuzzer with what only computes, instrumented alike.
+FUZZED = -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+
+fuzz_objects = $(patsubst %.c,build/fuzz/%.o,$(filter base/% config/% http/%,$(sources))) $(llhttp_objects:%=build/fuzz/%)
+
+build/fuzz/fuzz_%: build/fuzz/test/fuzz/fuzz_%.o $(fuzz_objects)
+	$(Q)$(CLANG) -fsanitize=address,undefined,fuzzer -o $@ $^ $(library_libs)
+
+build/fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(DEFINES) $(FUZZED) $(library_cflags) -MMD -MP -c -o $@ $<
+
+build/fuzz/llhttp/%.o: $(LLHTTP_SOURCES)/%.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZED) -I$(LLHTTP_INCLUDE) -c -o $@ $<
+
+.PRECIOUS: build/%.o build/asan/%.o build/asan/test/unit/%.o build/fuzz/%.o
+-include $(wildcard build/*/*.d build/asan/*/*.d build/asan/test/unit/*.d build/fuzz/*/*.d build/fuzz/test/fuzz/*.d)
 
 # The parts of a test run each install nothing; `test` does, for all of them.
 test: ## install what is missing, then lint, unit and integration tests
 	scripts/install-deps --build --test
 	$(MAKE) lint unit integration
+	$(MAKE) fuzz FUZZ_SECONDS=2
 
 lint: ## layers, clang-tidy, clang-format, shellcheck
 	scripts/check-layers --self-test
 	scripts/check-layers
-	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] http/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch])
+	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] http/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch])
 	printf '%s\n' $(sources) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null
 	shellcheck $(wildcard scripts/* .ci/run)
 
@@ -105,6 +127,16 @@ unit: $(tests) ## unit tests, with sanitizers
 
 integration: all asan ## real clients and servers against the real program
 	$(PYTEST) -n 2 --dist loadgroup -q test/integration
+
+fuzz: $(fuzzers:%=fuzz-%) ## each fuzzer for FUZZ_SECONDS (60)
+
+# What it learns stays in build/; what it finds as well, and its path is printed.
+fuzz-%: build/fuzz/fuzz_%
+	@mkdir -p build/fuzz/corpus/$* test/fuzz/seeds/$*
+	@echo '  fuzz $*, $(FUZZ_SECONDS) s'; \
+	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=10000 -artifact_prefix=build/fuzz/found-$*- \
+	    build/fuzz/corpus/$* test/fuzz/seeds/$* >build/fuzz/$*.log 2>&1 || { cat build/fuzz/$*.log; exit 1; }; \
+	tail -1 build/fuzz/$*.log
 
 demo: ## install what is missing, then a picture through RTMPS and a page through HTTPS
 	scripts/install-deps --build --demo
