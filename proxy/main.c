@@ -57,6 +57,7 @@ int main(int argc, char **argv)
     int option;
 
     fill_standard_descriptors();
+    tls_setup();
     while ((option = getopt(argc, argv, "c:tVh")) != -1) {
         switch (option) {
         case 'c':

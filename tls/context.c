@@ -10,11 +10,18 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ui.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 enum { READ_AHEAD_BYTES = 64 * 1024 };
+
+void tls_setup(void)
+{
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    UI_set_default_method(UI_null());
+}
 
 const char *tls_library_version(void)
 {

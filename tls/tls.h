@@ -34,6 +34,11 @@ struct tls_conn;
 struct tls_tickets;
 struct tls_ticket_keys;
 
+/* Call before all else. OpenSSL leaves its end to the kernel then: modules that its
+ * providers have loaded may be gone when it would clean up behind main() (SoftHSM
+ * crashes). Nor does it ask anything on a terminal. */
+void tls_setup(void);
+
 /* "OpenSSL 3.0.19 ...", of the library that runs. */
 const char *tls_library_version(void);
 

@@ -11,6 +11,7 @@ import pytest
 from lib import pebble
 from lib.authority import Authority
 from lib.proxy import BINARIES, TOP
+from lib.waiting import until
 
 DEPLOY = TOP / "scripts/acme-deploy"
 HOST = "cam.example.org"
@@ -32,6 +33,20 @@ def proxy(tmp_path, authority, start_proxy, backend):
     shutil.copy(authority.key_of("main"), tmp_path / "main/privkey.pem")
     return start_proxy(sections={"certificate main": {"chain": "main/fullchain.pem", "key": "main/privkey.pem"}},
                        certificates="main", rtmp_backend=backend.address)
+
+
+def wait_until_served(proxy, root, path):
+    """By a client that trusts this root alone."""
+    context = ssl.create_default_context(cadata=root)
+
+    def is_served():
+        try:
+            client = proxy.connect(context, sni=HOST)
+        except ssl.SSLError:
+            return False  # the one before
+        return client.tls.getpeercert(binary_form=True) == in_file(path)
+
+    until(is_served, "the new certificate shown to a client")
 
 
 def in_file(path):
@@ -113,7 +128,9 @@ def test_certbot_fetches_and_renews_through_the_hook(tmp_path, proxy, acme_serve
     first = in_file(tmp_path / "main/fullchain.pem")
     live = pathlib.Path(tmp_path / "certbot/config/live" / HOST)
     assert first == in_file(live / "fullchain.pem")
+    wait_until_served(proxy, acme_server.root(), live / "fullchain.pem")
 
     certbot("renew", "renew", "--force-renewal", "--no-random-sleep-on-renew")
     assert first != in_file(tmp_path / "main/fullchain.pem") == in_file(live / "fullchain.pem")
     assert (tmp_path / "main/privkey.pem").read_text() == (live / "privkey.pem").read_text()
+    wait_until_served(proxy, acme_server.root(), live / "fullchain.pem")

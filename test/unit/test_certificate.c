@@ -171,6 +171,7 @@ static void keystores(void **state)
         { "its alias in capitals", "main.p12", "right.pass", "RED5", "" },
         { "no password", "open.p12", NULL, NULL, "" },
         { "no MAC", "unsealed.p12", "right.pass", NULL, "" },
+        { "a key that is not encrypted", "bare-key.p12", "right.pass", NULL, "" },
         { "old encryption", "old.p12", "right.pass", NULL, "" },
         { "readable by all", "shared.p12", "right.pass", NULL,
           "warning: keystore: can be read by everybody, so that only its password protects the "
@@ -552,6 +553,23 @@ static void save_keystore(const char *path, EVP_PKEY *key, X509 *certificate, in
     sk_X509_free(others);
 }
 
+/* Sealed with a password, but readable without. */
+static void save_bare_key(void)
+{
+    STACK_OF(X509) *others = sk_X509_new_null();
+    PKCS12 *p12;
+    FILE *file = fopen("bare-key.p12", "w");
+
+    assert_true(sk_X509_push(others, intermediate.certificate) > 0);
+    assert_true(sk_X509_push(others, root.certificate) > 0);
+    p12 = PKCS12_create("secret", "red5", leaf.key, leaf.certificate, others, -1, -1, 1, 1, 0);
+    assert_int_equal(i2d_PKCS12_fp(file, p12), 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod("bare-key.p12", 0600), 0);
+    PKCS12_free(p12);
+    sk_X509_free(others);
+}
+
 /* As the JDK of 2012 wrote them: RC2 with 40 bits, Triple-DES, SHA-1. */
 static void save_old_keystore(void)
 {
@@ -589,6 +607,7 @@ static void save_keystores(void)
     save_keystore("open.p12", leaf.key, leaf.certificate, 1, "");
     save_keystore("keyless.p12", NULL, leaf.certificate, 1, "secret");
     save_keystore("bare.p12", leaf.key, NULL, 1, "secret");
+    save_bare_key();
     save_old_keystore();
     write_file("keystore.jks", "\xFE\xED\xFE\xED\0\0\0\2", 8);
     save_private("keystore.jceks", "\xCE\xCE\xCE\xCE\0\0\0\2", 8);

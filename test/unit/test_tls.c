@@ -43,11 +43,16 @@ static void handshakes(void **state)
     } rows[] = {
         { "1.3", TLS1_3_VERSION, "ALL", IO_OK, "TLSv1.3" },
         { "1.2", TLS1_2_VERSION, "ALL", IO_OK, "TLSv1.2" },
-        { "1.1", TLS1_1_VERSION, "ALL", IO_ERROR, "unsupported protocol" },
+        { "1.1", TLS1_1_VERSION, "ALL", IO_ERROR,
+          "unsupported protocol (the client's versions of TLS are too old)" },
         { "1.2 without AEAD", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", IO_ERROR,
-          "no shared cipher" },
+          "no shared cipher (the client offers none that the proxy has, or has for its "
+          "certificate's "
+          "type of key)" },
         { "1.2 without forward secrecy", TLS1_2_VERSION, "AES128-GCM-SHA256", IO_ERROR,
-          "no shared cipher" },
+          "no shared cipher (the client offers none that the proxy has, or has for its "
+          "certificate's "
+          "type of key)" },
     };
 
     (void)state;
