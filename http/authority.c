@@ -12,7 +12,7 @@ static bool parse_port(struct span digits, unsigned *port)
             return false;
     }
     *port = (unsigned)n;
-    return true;
+    return digits.len == 0 || n > 0;
 }
 
 static size_t name_bytes(struct span text)

@@ -17,7 +17,7 @@ struct authority {
     unsigned port;    /* 0: none is written */
 };
 
-/* False if `text` is no host[:port], with a port up to 65535. */
+/* False if `text` is no host[:port], with a port from 1 to 65535 or an empty one. */
 bool authority_parse(struct span text, struct authority *a);
 
 /* The same name and port, where one that is not written is `default_port`. */

@@ -40,10 +40,7 @@ static bool is_plain(struct span encoding)
 
 static bool is_jnlp_type(struct span type)
 {
-    const char *parameters = type.len > 0 ? memchr(type.at, ';', type.len) : NULL;
-
-    if (parameters != NULL)
-        type.len = (size_t)(parameters - type.at);
+    type = span_before(type, ';');
     while (type.len > 0 && char_is_blank(type.at[type.len - 1]))
         type.len--;
     return span_is_nocase(type, SPAN("application/x-java-jnlp-file"));
@@ -74,10 +71,8 @@ bool openmeetings_may_be_jnlp(const struct head *request)
         { "/ScreenRequestHandler", 21 },
         { "/screen.upload", 14 },
     };
-    struct span path = { request->path.at, 0 };
+    struct span path = span_before(span_before(request->path, '?'), ';');
 
-    while (path.len < request->path.len && path.at[path.len] != '?' && path.at[path.len] != ';')
-        path.len++;
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
         size_t n = endings[i].len;
 

@@ -14,6 +14,7 @@ struct pass {
     const struct rewrite_asked *asked;   /* of a response */
     int64_t length;                      /* of a response: see rewrite_response() */
     bool believes;                       /* what the client says of those before it */
+    bool wants_whole;                    /* of a request: the answer may have to be changed */
     uint64_t seen;                       /* a bit per field_id: passed on as it came */
     bool nominated[HEAD_FIELDS_MAX];     /* by Connection: hop-by-hop */
 };
@@ -69,9 +70,13 @@ static bool starts_with(struct span name, struct span start)
     return true;
 }
 
-/* X-Forwarded-Server, X-Forwarded-Ssl, and whatever else some backend believes. */
+/* X-Forwarded-Server, X-Forwarded-Ssl, and whatever else some backend believes. Of what
+ * may have to be changed the whole is wanted. */
 static void pass_unknown_of_request(struct pass *p, const struct field *f)
 {
+    if (p->wants_whole &&
+        (span_is_nocase(f->name, SPAN("Range")) || span_is_nocase(f->name, SPAN("If-Range"))))
+        return;
     if ((f->name.at[0] | 0x20) == 'x') {
         if (starts_with(f->name, SPAN("x-ssl-")))
             return;
@@ -108,14 +113,9 @@ static void pass_origin(struct pass *p, const struct field *f)
     put_crlf(p);
 }
 
-static bool wants_identity(const struct pass *p)
-{
-    return p->options->jnlp && openmeetings_may_be_jnlp(p->head);
-}
-
 static void pass_accept_encoding(struct pass *p, const struct field *f)
 {
-    if (!wants_identity(p))
+    if (!p->wants_whole)
         keep(p, f);
 }
 
@@ -149,19 +149,19 @@ static bool is_ours(const struct pass *p, struct span url, struct span scheme, b
 {
     struct span text = authority_of_url(url, scheme);
     struct authority a, host, backend;
-    bool is_ours;
+    bool is_found;
 
     if (text.len == 0 || !authority_parse(text, &a) || !authority_parse(p->asked->host, &host))
         return false;
-    is_ours = authority_is_ours(&a, &host);
-    if (!is_ours && or_backend && authority_parse(span_of(p->options->backend), &backend)) {
-        is_ours = authority_is_same(&a, &backend, PORT_HTTP);
+    is_found = authority_is_ours(&a, &host);
+    if (!is_found && or_backend && authority_parse(span_of(p->options->backend), &backend)) {
         host.port = backend.port;
-        is_ours = is_ours || authority_is_same(&a, &host, PORT_HTTP);
+        is_found =
+            authority_is_same(&a, &host, PORT_HTTP) || authority_is_same(&a, &backend, PORT_HTTP);
     }
     rest->at = text.at + text.len;
     rest->len = (size_t)(url.at + url.len - rest->at);
-    return is_ours;
+    return is_found;
 }
 
 static void put_url(struct pass *p, struct span url)
@@ -196,8 +196,7 @@ static size_t blanks(struct span text, size_t at)
     return at;
 }
 
-/* 5; url='http://h/' - as the HTML standard has it: ';' or ',', "url=" and quotes may be missing.
- */
+/* 5; url='http://h/' - where ',' may stand for ';', and "url=" and quotes may be missing. */
 static size_t refresh_url_at(struct span v)
 {
     size_t at = 0;
@@ -235,14 +234,12 @@ static void pass_refresh(struct pass *p, const struct field *f)
  * 5.2: quotes mean nothing). */
 static struct span next_attribute(struct span *left)
 {
-    const char *end = left->len > 0 ? memchr(left->at, ';', left->len) : NULL;
-    size_t n = end != NULL ? (size_t)(end - left->at) : left->len;
-    size_t start = blanks((struct span){ left->at, n }, 0);
-    struct span attribute = { left->at + start, n - start };
+    struct span attribute = span_before(*left, ';');
+    size_t n = attribute.len < left->len ? attribute.len + 1 : attribute.len;
+    size_t start = blanks(attribute, 0);
 
-    n += end != NULL ? 1 : 0;
     *left = (struct span){ left->at + n, left->len - n };
-    return attribute;
+    return (struct span){ attribute.at + start, attribute.len - start };
 }
 
 static bool has_secure(struct span cookie)
@@ -481,13 +478,10 @@ static void put_port(struct pass *p)
 
 static void put_provenance(struct pass *p)
 {
-    struct span address = p->client->address;
-    const char *zone = address.len > 0 ? memchr(address.at, '%', address.len) : NULL;
+    struct span address = span_before(p->client->address, '%');
 
     if (p->options->forwarded == FORWARDED_OFF)
         return;
-    if (zone != NULL)
-        address.len = (size_t)(zone - address.at);
     put(p, SPAN("X-Forwarded-For: "));
     put_earlier(p, FIELD_X_FORWARDED_FOR);
     put(p, address);
@@ -566,13 +560,14 @@ int rewrite_request(const struct head *head, const struct rewrite_options *optio
         .options = options,
         .client = client,
         .believes = client->is_trusted && options->forwarded == FORWARDED_APPEND,
+        .wants_whole = options->jnlp && openmeetings_may_be_jnlp(head),
     };
 
     put_request_line(&p);
     if (head->host.len > 0)
         put_field(&p, SPAN("Host"), head->host);
     pass_fields(&p, of_request);
-    if (wants_identity(&p))
+    if (p.wants_whole)
         put(&p, SPAN("Accept-Encoding: identity\r\n"));
     put_request_framing(&p, wants_close);
     put_provenance(&p);

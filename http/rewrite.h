@@ -26,7 +26,7 @@ struct rewrite_options {
     bool origin;         /* Origin, Referer: what the backend believes itself to be; one that
                             would be taken for it unduly becomes http://plain.invalid */
     bool csp;            /* ws: of our Host becomes wss: */
-    bool jnlp;           /* ask for identity encoding where a JNLP may come */
+    bool jnlp;           /* ask for all of it, unencoded, where a JNLP may come */
     enum rewrite_hsts hsts;
     const char *hsts_value;
     const char *backend; /* "127.0.0.1:5080", as in proxy.ini */

@@ -30,10 +30,21 @@ static inline bool span_is_nocase(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
 }
 
-/* Whether `c` is one of these bytes. */
+/* Whether `c` is one of these few bytes. */
 static inline bool span_has(struct span bytes, char c)
 {
-    return memchr(bytes.at, c, bytes.len) != NULL;
+    for (size_t i = 0; i < bytes.len; i++)
+        if (bytes.at[i] == c)
+            return true;
+    return false;
+}
+
+/* What stands before the first `c`; all of it where there is none. */
+static inline struct span span_before(struct span text, char c)
+{
+    const char *at = text.len > 0 ? memchr(text.at, c, text.len) : NULL;
+
+    return (struct span){ text.at, at != NULL ? (size_t)(at - text.at) : text.len };
 }
 
 #endif
