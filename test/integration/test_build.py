@@ -47,6 +47,9 @@ def test_install_puts_everything_below_destdir(tmp_path):
     installed = tmp_path / "usr/sbin/red5-tls-proxy"
     assert subprocess.run([installed, "-V"], capture_output=True).returncode == 0
     assert (tmp_path / "usr/share/doc/red5-tls-proxy/proxy.ini").is_file()
+    deploy = tmp_path / "usr/share/red5-tls-proxy/scripts/acme-deploy"
+    assert subprocess.run([deploy, "--help"], capture_output=True).stdout.startswith(b"Usage: ")
+    assert (deploy.parent / "install-certificate").is_file(), "which acme-deploy calls"
     assert {path.parts[len(tmp_path.parts)] for path in tmp_path.rglob("*")} == {"usr"}
 
 
