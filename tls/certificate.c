@@ -79,6 +79,10 @@ static int read_chain(struct tls_certificate *c, const char *chain, const struct
         rc = store_load(&search, &err);
     else if ((rc = file_read(&file, chain, &err)) == 0)
         rc = decode_certificates(&file, c->loaded, &err);
+    if (rc == 0 && file.is_open && decode_finds_key(&file))
+        report->say(report->user, TLS_WARNING, "chain",
+                    "can be read by everybody, and holds a private key; take that out, or chmod "
+                    "o-r it and renew the key");
     file_wipe(&file);
     return rc == 0 ? 0 : fault(report, "chain", &err);
 }

@@ -191,6 +191,16 @@ struct unlocking {
     bool is_too_old; /* encrypted by what OpenSSL does not have here */
 };
 
+bool decode_finds_key(const struct file *file)
+{
+    static const char begin[] = " PRIVATE KEY-----";
+    static const char pkcs8[] = "-----BEGIN PRIVATE KEY-----";
+
+    return memmem(file->bytes, file->size, pkcs8, sizeof(pkcs8) - 1) != NULL ||
+           (memmem(file->bytes, file->size, begin, sizeof(begin) - 1) != NULL &&
+            memmem(file->bytes, file->size, "ENCRYPTED", 9) == NULL);
+}
+
 static EVP_PKEY *unlock_pkcs8(X509_SIG *locked, struct unlocking *u)
 {
     PKCS8_PRIV_KEY_INFO *p8;

@@ -17,6 +17,9 @@
  * keys are passed over. */
 int decode_certificates(const struct file *file, STACK_OF(X509) * out, struct error *err);
 
+/* Whether a PEM file has a private key that is not encrypted. */
+bool decode_finds_key(const struct file *file);
+
 /* The only private key of the file; its certificates are passed over.
  * `password` may be NULL. */
 EVP_PKEY *decode_key(const struct file *file, const struct file *password, bool *is_encrypted,

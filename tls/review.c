@@ -143,6 +143,18 @@ static void review_names(const struct tls_certificate *c, const char *key,
          chain_print_name(X509_get_subject_name(c->leaf), name));
 }
 
+/* Key usage and extended key usage, where it has any (RFC 5280, 4.2.1.12). */
+static void review_purpose(const struct tls_certificate *c, const char *key,
+                           const struct tls_report *report)
+{
+    char name[CHAIN_NAME_BYTES];
+
+    if (X509_check_purpose(c->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
+        warn(report, key,
+             "the certificate of %s is not for servers, its key usage says; clients refuse it",
+             chain_print_name(X509_get_subject_name(c->leaf), name));
+}
+
 static void review_strangers(const struct tls_certificate *c, const char *key,
                              const struct tls_report *report)
 {
@@ -165,6 +177,7 @@ void review_chain(const struct tls_certificate *c, const char *key, bool is_all_
         review_dates(sk_X509_value(c->chain, i), key, report);
     review_gap(c, key, report);
     review_names(c, key, report);
+    review_purpose(c, key, report);
     if (is_all_meant)
         review_strangers(c, key, report);
     ERR_clear_error();

@@ -53,6 +53,8 @@ WARNINGS = {
     "today": (dict(days=(-30, 0.5)), "the certificate of CN=today expires in 0 days, at "),
     "nameless": (dict(names=None), "the certificate of CN=nameless has no subject alternative names; clients ignore "
                                    "its common name and refuse it"),
+    "for-clients": (dict(extensions=f"extendedKeyUsage = clientAuth\nsubjectAltName = {NAMES}\n"),
+                    "the certificate of CN=for-clients is not for servers, its key usage says; clients refuse it"),
 }
 
 

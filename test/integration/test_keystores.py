@@ -110,6 +110,39 @@ def test_pkcs12_is_imported_without_a_jdk(tmp_path, authority, serve, legacy):
     serve({"keystore": tmp_path / "new.p12", "keystore_password_file": tmp_path / "new.pass"})
 
 
+def test_the_password_can_be_typed(tmp_path, authority):
+    """It is not shown, and stands on no command line: a stand-in for keytool would see it there."""
+    keystore = follow_the_guide(tmp_path, authority, "-storetype", "JKS", password="Geheim77")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/keytool").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/arguments\nexec /usr/bin/keytool "$@"\n')
+    (tmp_path / "bin/keytool").chmod(0o755)
+    master, terminal = os.openpty()
+    process = subprocess.Popen([IMPORT, keystore, tmp_path / "new"], stdin=terminal, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
+    os.write(master, b"Geheim77\n")
+    said, asked = process.communicate(timeout=60)
+    assert process.returncode == 0, asked
+    assert asked.startswith(b"Password of ") and b"Geheim77" not in said + asked
+    assert "-importkeystore" in (tmp_path / "arguments").read_text()
+    assert "Geheim77" not in (tmp_path / "arguments").read_text()
+    for fd in (master, terminal):
+        os.close(fd)
+
+
+def test_the_main_keystore_copied_for_screen_is_warned_of(tmp_path, authority, start_proxy, backend):
+    """As the guide recommends for a try."""
+    keystore = follow_the_guide(tmp_path, authority)
+    keystore.chmod(0o600)
+    (tmp_path / "keystore.screen").touch(mode=0o600)
+    (tmp_path / "keystore.screen").write_bytes(keystore.read_bytes())
+    password = {"keystore_password_file": secret(tmp_path / "pass")}
+    proxy = start_proxy(sections={"certificate main": {"keystore": keystore, **password},
+                                  "certificate screen": {"keystore": "keystore.screen", **password}},
+                        rtmp_backend=backend.address)
+    assert "[certificate screen] keystore: is the private key of [certificate main] as well; OpenMeetings" in proxy.log
+    assert "screen is never shown: those before it have all of its names" in proxy.log
+
+
 @pytest.fixture(scope="module")
 def two_keys(tmp_path_factory):
     """A JKS with two private keys."""

@@ -48,6 +48,9 @@ static void faults(void **state)
           "chain\n" },
         { "PKCS#7", "main.p7", "main.key", "" },
         { "PKCS#7 as PEM", "main.p7.pem", "main.key", "" },
+        { "a key that everybody can read, beside the chain", "leak.pem", "main.key",
+          "warning: chain: can be read by everybody, and holds a private key; take that out, or "
+          "chmod o-r it and renew the key\n" },
         { "a byte order mark", "marked.pem", "main.key", "" },
         { "no chain file", "missing.pem", "main.key",
           "chain: missing.pem cannot be read: No such file or directory\n" },
@@ -659,6 +662,8 @@ static int set_up(void **state)
     save_odd_chains();
     save_two("both.pem", "main.key", "main.pem");
     save_two("two.key", "main.key", "cam.key");
+    save_two("leak.pem", "main.pem", "main.key");
+    assert_int_equal(chmod("leak.pem", 0644), 0);
     save_der();
     save_pkcs7();
     save_encrypted_der();
