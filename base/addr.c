@@ -203,3 +203,80 @@ void addr_set_port(struct addr *a, uint16_t port)
     else
         v6->sin6_port = htons(port);
 }
+
+/* The address in network order, and its length in bytes. */
+static const unsigned char *host_bytes(const struct addr *a, size_t *n)
+{
+    if (a->storage.ss_family == AF_INET6) {
+        *n = sizeof(struct in6_addr);
+        return ((const struct sockaddr_in6 *)&a->storage)->sin6_addr.s6_addr;
+    }
+    *n = sizeof(struct in_addr);
+    return (const unsigned char *)&((const struct sockaddr_in *)&a->storage)->sin_addr;
+}
+
+const char *addr_print_host(const struct addr *a, char out[ADDR_TEXT_BYTES])
+{
+    size_t n;
+
+    if (inet_ntop(a->storage.ss_family, host_bytes(a, &n), out, ADDR_TEXT_BYTES) == NULL)
+        out[0] = '\0';
+    return out;
+}
+
+/* Whether bits `from` to the end of `bytes` are all zero. */
+static bool is_zero_from(const unsigned char *bytes, size_t n, unsigned from)
+{
+    for (size_t i = 0; i < n * 8; i++)
+        if (i >= from && (bytes[i / 8] & 0x80u >> i % 8) != 0)
+            return false;
+    return true;
+}
+
+int addr_parse_prefix(const char *text, struct addr_prefix *out, struct error *err)
+{
+    const char *slash = strchr(text, '/');
+    size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    char host[ADDR_TEXT_BYTES];
+    struct in6_addr six;
+    struct in_addr four;
+    size_t n;
+    char *end;
+
+    if (length >= sizeof(host))
+        return error_set(err, "\"%s\" is no address", text);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    if (inet_pton(AF_INET, host, &four) == 1)
+        out->base = from_ipv4(four, 0);
+    else if (inet_pton(AF_INET6, host, &six) == 1)
+        out->base = from_ipv6(six, 0);
+    else
+        return error_set(err, "\"%s\" is no address; write 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32",
+                         text);
+
+    (void)host_bytes(&out->base, &n);
+    out->bits = (unsigned)n * 8;
+    if (slash == NULL)
+        return 0;
+    out->bits = (unsigned)strtoul(slash + 1, &end, 10);
+    if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || out->bits > n * 8)
+        return error_set(err, "\"%s\": the prefix is 0 to %zu bits long", text, n * 8);
+    if (!is_zero_from(host_bytes(&out->base, &n), n, out->bits))
+        return error_set(err, "\"%s\" has bits behind its prefix", text);
+    return 0;
+}
+
+bool addr_prefix_contains(const struct addr_prefix *prefix, const struct addr *a)
+{
+    size_t n;
+    const unsigned char *base = host_bytes(&prefix->base, &n);
+    const unsigned char *host = host_bytes(a, &n);
+
+    if (prefix->base.storage.ss_family != a->storage.ss_family)
+        return false;
+    for (unsigned i = 0; i < prefix->bits; i++)
+        if (((base[i / 8] ^ host[i / 8]) & 0x80u >> i % 8) != 0)
+            return false;
+    return true;
+}

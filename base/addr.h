@@ -18,6 +18,12 @@ struct addr {
     socklen_t len;
 };
 
+/* A network: all addresses that share the first `bits` bits with `base`. */
+struct addr_prefix {
+    struct addr base;
+    unsigned bits;
+};
+
 /* Room for any printed address: "[", 45 characters, a scope, "]:65535". */
 enum { ADDR_TEXT_BYTES = 80 };
 
@@ -32,6 +38,14 @@ int addr_resolve(const char *text, struct addr *out, size_t max, struct error *e
 
 /* "127.0.0.1:1935", "[::1]:1935". Always terminated. Returns `out`. */
 const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES]);
+
+/* The host alone, without port and brackets. Returns `out`. */
+const char *addr_print_host(const struct addr *a, char out[ADDR_TEXT_BYTES]);
+
+/* "192.0.2.7", "10.0.0.0/8", "2001:db8::/32". Bits behind the prefix must be zero. */
+int addr_parse_prefix(const char *text, struct addr_prefix *out, struct error *err);
+
+bool addr_prefix_contains(const struct addr_prefix *prefix, const struct addr *a);
 
 bool addr_is_equal(const struct addr *a, const struct addr *b);
 bool addr_is_wildcard(const struct addr *a);

@@ -11,7 +11,9 @@
 #define BASE_BUFFER_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buffer {
     struct buffer *next_free; /* the pool's, while the buffer is in it */
@@ -55,6 +57,22 @@ static inline void buffer_consume(struct buffer *b, size_t n)
     b->start += n;
     if (b->start == b->end)
         b->start = b->end = 0;
+}
+
+/* Put `size` other bytes in the place of the `old_size` that stand `offset`
+ * behind the head. False if there is no room: nothing was changed. */
+static inline bool buffer_replace(struct buffer *b, size_t offset, size_t old_size,
+                                  const void *bytes, size_t size)
+{
+    unsigned char *at = buffer_head(b) + offset;
+
+    assert(offset + old_size <= buffer_len(b));
+    if (size > old_size && size - old_size > buffer_room(b))
+        return false;
+    memmove(at + size, at + old_size, buffer_len(b) - offset - old_size);
+    memcpy(at, bytes, size);
+    b->end = b->end - old_size + size;
+    return true;
 }
 
 #endif

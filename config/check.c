@@ -2,6 +2,7 @@
  * keys that do nothing where they stand, addresses that collide.
  */
 #include "config/check.h"
+#include "config/check_http.h"
 #include "config/options.h"
 
 #include <stdlib.h>
@@ -86,6 +87,8 @@ static void check_certificate_names(const struct config *config, struct listener
 {
     int line = config_key_line(&l->section, "certificates");
 
+    if (l->redirect != NULL)
+        return;
     if (l->certificates.count == 0) {
         complain(c, l->section.line, l->section.name, "certificates",
                  "is missing; name at least one [certificate] section");
@@ -121,6 +124,10 @@ static void check_protocols(struct listener_config *l, struct complaints *c)
 {
     int line = config_key_line(&l->section, "protocols");
 
+    if (l->redirect != NULL) {
+        l->offers = OFFERS_REDIRECT;
+        return;
+    }
     for (size_t i = 0; i < l->protocols.count; i++) {
         enum protocol p = protocol_find(l->protocols.items[i]);
 
@@ -142,6 +149,8 @@ static void check_protocols(struct listener_config *l, struct complaints *c)
 
 static void check_backends(struct listener_config *l, struct complaints *c)
 {
+    if ((l->offers & OFFERS_REDIRECT) != 0)
+        return;
     if (l->offers == 0 && l->protocols.count == 0) {
         complain(c, l->section.line, l->section.name, NULL,
                  l->backends[PROTOCOL_TUNNEL].text != NULL
@@ -170,6 +179,16 @@ static void check_backends(struct listener_config *l, struct complaints *c)
     }
 }
 
+/* Why a key that serves `serves` does nothing where `offers` is offered. */
+static const char *missing_for(unsigned serves, unsigned offers)
+{
+    if ((offers & OFFERS_REDIRECT) != 0)
+        return "with redirect: it speaks plain HTTP and has no backend";
+    if ((serves & OFFERS_RTMP) != 0)
+        return "without RTMP";
+    return (serves & OFFERS_HTTP) != 0 ? "without HTTP" : "without protocols = tunnel";
+}
+
 static void check_useless_keys(const struct listener_config *l, struct complaints *c)
 {
     if (l->offers == 0)
@@ -178,10 +197,7 @@ static void check_useless_keys(const struct listener_config *l, struct complaint
         if (l->section.settings[i].text != NULL && options[i].serves != 0 &&
             (options[i].serves & l->offers) == 0)
             complain(c, l->section.settings[i].line, l->section.name, options[i].key,
-                     "does nothing on a listener without %s",
-                     options[i].serves & OFFERS_RTMP   ? "RTMP"
-                     : options[i].serves & OFFERS_HTTP ? "HTTP"
-                                                       : "protocols = tunnel");
+                     "does nothing on a listener %s", missing_for(options[i].serves, l->offers));
 }
 
 static void check_timeouts(const struct listener_config *l, struct complaints *c)
@@ -313,6 +329,7 @@ void config_check(struct config *config, struct complaints *c)
         check_useless_keys(l, c);
         check_timeouts(l, c);
         check_tls(l, c);
+        config_check_http(l, c);
         for (size_t k = 0; k <= i; k++)
             check_overlap(l, &config->listeners[k], c);
     }

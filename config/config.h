@@ -27,6 +27,7 @@ enum {
     CONFIG_LISTEN_MAX = 16,       /* addresses of one listener; a wildcard counts twice */
     CONFIG_BACKEND_ADDRESSES = 4, /* of one backend name */
     CONFIG_WORKERS_MAX = 64,
+    CONFIG_TRUSTED_MAX = 32, /* trusted_proxies of one listener */
 };
 
 /* What a session is. A listener's mask has a bit for each it offers. */
@@ -35,7 +36,9 @@ enum protocol { PROTOCOL_NONE, PROTOCOL_HTTP, PROTOCOL_RTMP, PROTOCOL_TUNNEL, PR
 enum {
     OFFERS_HTTP = 1u << PROTOCOL_HTTP,
     OFFERS_RTMP = 1u << PROTOCOL_RTMP,
-    OFFERS_TUNNEL = 1u << PROTOCOL_TUNNEL
+    OFFERS_TUNNEL = 1u << PROTOCOL_TUNNEL,
+    OFFERS_REDIRECT = 1u << PROTOCOL_COUNT, /* plain HTTP, sent elsewhere: no TLS, no backend */
+    OFFERS_TLS = OFFERS_HTTP | OFFERS_RTMP | OFFERS_TUNNEL,
 };
 
 const char *protocol_name(enum protocol protocol); /* "http"; "-" for none */
@@ -89,6 +92,10 @@ struct backend_config {
     size_t address_count;
 };
 
+/* The rows of `forwarded` and `backend_scheme`, in this order. */
+enum forwarded { FORWARD_REPLACE, FORWARD_APPEND, FORWARD_OFF };
+enum backend_scheme { BACKEND_IS_HTTP, BACKEND_IS_HTTPS };
+
 struct listener_config {
     struct section section;
     const char *name; /* "rtmps" */
@@ -115,12 +122,31 @@ struct listener_config {
     unsigned max_dials;
     bool tickets;
 
+    /* HTTP */
+    uint64_t header_timeout_ms;
+    uint64_t keepalive_timeout_ms;
+    uint64_t max_header_bytes;
+    uint64_t max_body_bytes; /* 0: no limit */
+    unsigned backend_scheme; /* enum backend_scheme */
+    unsigned forwarded;      /* enum forwarded */
+    struct words trusted_proxies;
+    bool rewrite_location;
+    bool secure_cookies;
+    bool rewrite_jnlp;
+    bool rewrite_origin;
+    bool rewrite_csp;
+    char *hsts;            /* "pass", "strip" or a value */
+    struct words override; /* PATH FILE, PATH FILE ...; FILE as written */
+    char *redirect;        /* NULL, or "https://host:port" */
+
     /* worked out by check.c */
     unsigned offers;             /* mask of OFFERS_* */
     size_t *certificate_indices; /* into config.certificates, certificates.count of them */
     struct addr addresses[CONFIG_LISTEN_MAX];
     bool is_optional[CONFIG_LISTEN_MAX]; /* the IPv6 half of a wildcard */
     size_t address_count;
+    struct addr_prefix trusted[CONFIG_TRUSTED_MAX];
+    size_t trusted_count;
 };
 
 struct config {

@@ -14,7 +14,11 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
+enum { KIB = 1024, MIB = 1024 * KIB };
+
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
+static const char *const schemes[] = { "http", "https", NULL };
+static const char *const forwarded_words[] = { "replace", "append", "off", NULL };
 
 static const char *const policies[] = { "modern", "intermediate", "legacy", NULL };
 static const char *const versions[] = {
@@ -72,8 +76,10 @@ const struct option options[] = {
     { "listener", "listen", OPT_WORDS, LISTENER(listen),
       .help = "Addresses: *:5443 is IPv4 and IPv6, 127.0.0.1:5443, [::1]:5443." },
     { "listener", "certificates", OPT_WORDS, LISTENER(certificates),
+      .serves = OFFERS_TLS,
       .help = "Names of [certificate] sections; the first is the default, SNI chooses the others." },
     { "listener", "protocols", OPT_WORDS, LISTENER(protocols),
+      .serves = OFFERS_TLS,
       .help = "http, rtmp or both; or tunnel. Default: those whose backend is set." },
     { "listener", "http_backend", OPT_TEXT, LISTENER(backends[PROTOCOL_HTTP].text),
       .serves = OFFERS_HTTP, .help = "Where HTTP goes: HOST:PORT." },
@@ -83,53 +89,106 @@ const struct option options[] = {
       .serves = OFFERS_TUNNEL, .help = "Where a tunnel goes: HOST:PORT." },
     { "listener", "tls", OPT_CHOICE, LISTENER(tls),
       .choices = policies, .fallback = "intermediate",
+      .serves = OFFERS_TLS,
       .help = "TLS versions and ciphers: modern, intermediate, legacy." },
     { "listener", "tls_min", OPT_CHOICE, LISTENER(tls_min),
       .choices = versions, .fallback = "policy",
+      .serves = OFFERS_TLS,
       .help = "The lowest TLS version: TLSv1.2, say; policy is what tls says." },
     { "listener", "tls_max", OPT_CHOICE, LISTENER(tls_max),
       .choices = versions, .fallback = "policy",
+      .serves = OFFERS_TLS,
       .help = "The highest TLS version." },
     { "listener", "ciphers", OPT_WORDS, LISTENER(ciphers),
+      .serves = OFFERS_TLS,
       .help = "Ciphers of TLS 1.2 and older, the best first." },
     { "listener", "ciphersuites", OPT_WORDS, LISTENER(ciphersuites),
+      .serves = OFFERS_TLS,
       .help = "Cipher suites of TLS 1.3, the best first." },
     { "listener", "curves", OPT_WORDS, LISTENER(curves),
+      .serves = OFFERS_TLS,
       .help = "Groups for the key exchange, the best first." },
     { "listener", "unknown_sni", OPT_CHOICE, LISTENER(unknown_sni),
       .choices = unknown_names, .fallback = "default",
+      .serves = OFFERS_TLS,
       .help = "For a name that no certificate has: the first certificate, or reject." },
     { "listener", "client_verify", OPT_CHOICE, LISTENER(client_verify),
       .choices = verifications, .fallback = "none",
+      .serves = OFFERS_TLS,
       .help = "Client certificates: none, optional or required." },
     { "listener", "client_ca", OPT_PATH, LISTENER(client_ca),
+      .serves = OFFERS_TLS,
       .help = "PEM file of the CAs that vouch for clients." },
     { "listener", "client_crl", OPT_PATH, LISTENER(client_crl),
+      .serves = OFFERS_TLS,
       .help = "PEM file of revocation lists, one of each CA." },
     { "listener", "handshake_timeout", OPT_DURATION, LISTENER(handshake_timeout_ms),
-      .min = 100, .max = HOUR, .fallback = "10s",
+      .min = 100, .max = HOUR, .fallback = "10s", .serves = OFFERS_TLS,
       .help = "From accept to the end of the TLS handshake, however many bytes arrive." },
     { "listener", "first_byte_timeout", OPT_DURATION, LISTENER(first_byte_timeout_ms),
-      .min = 100, .max = HOUR, .fallback = "10s", .serves = OFFERS_HTTP | OFFERS_RTMP,
+      .min = 100, .max = HOUR, .fallback = "10s", .serves = OFFERS_HTTP | OFFERS_RTMP | OFFERS_REDIRECT,
       .help = "From the handshake to the first decrypted byte." },
     { "listener", "connect_timeout", OPT_DURATION, LISTENER(connect_timeout_ms),
-      .min = 100, .max = HOUR, .fallback = "3s",
+      .min = 100, .max = HOUR, .fallback = "3s", .serves = OFFERS_TLS,
       .help = "To reach the backend, waiting for a turn and retries included." },
     { "listener", "idle_timeout", OPT_DURATION, LISTENER(idle_timeout_ms),
-      .min = SECOND, .max = 7ull * DAY, .fallback = "5m", .serves = OFFERS_RTMP | OFFERS_TUNNEL,
-      .help = "Close an RTMP session or a tunnel with no bytes either way." },
+      .min = SECOND, .max = 7ull * DAY, .fallback = "5m", .serves = OFFERS_TLS,
+      .help = "Close an RTMP session, a tunnel, a WebSocket or an HTTP body with no bytes either way." },
+    { "listener", "header_timeout", OPT_DURATION, LISTENER(header_timeout_ms),
+      .min = 100, .max = HOUR, .fallback = "15s", .serves = OFFERS_HTTP | OFFERS_REDIRECT,
+      .help = "From a request's first byte to the end of its head." },
+    { "listener", "keepalive_timeout", OPT_DURATION, LISTENER(keepalive_timeout_ms),
+      .min = 100, .max = DAY, .fallback = "75s", .serves = OFFERS_HTTP,
+      .help = "Between a response and the next request." },
     { "listener", "response_timeout", OPT_DURATION, LISTENER(response_timeout_ms),
       .min = SECOND, .max = 7ull * DAY, .fallback = "15m", .serves = OFFERS_HTTP,
-      .help = "Close an HTTP session with no bytes either way." },
+      .help = "From the end of a request to the head of its response." },
     { "listener", "half_close_timeout", OPT_DURATION, LISTENER(half_close_timeout_ms),
       .min = SECOND, .max = DAY, .fallback = "60s",
       .help = "Close a session with one side ended and no bytes on the other." },
     { "listener", "max_dials", OPT_NUMBER, LISTENER(max_dials),
-      .min = 1, .max = 65535, .fallback = "32",
+      .min = 1, .max = 65535, .fallback = "32", .serves = OFFERS_TLS,
       .help = "Connections being opened to one backend at once, over all workers." },
     { "listener", "tickets", OPT_FLAG, LISTENER(tickets),
       .fallback = "off", .serves = OFFERS_TUNNEL,
       .help = "Send a TLS 1.3 session ticket after the handshake." },
+
+    { "listener", "max_header_bytes", OPT_SIZE, LISTENER(max_header_bytes),
+      .min = KIB, .max = 64 * KIB, .fallback = "8k", .serves = OFFERS_HTTP | OFFERS_REDIRECT,
+      .help = "The longest head of a request or a response." },
+    { "listener", "max_body_bytes", OPT_SIZE, LISTENER(max_body_bytes),
+      .min = KIB, .max = 1024ull * 1024 * MIB, .word = "none", .fallback = "none", .serves = OFFERS_HTTP,
+      .help = "The longest body of a request; none is no limit." },
+    { "listener", "backend_scheme", OPT_CHOICE, LISTENER(backend_scheme),
+      .choices = schemes, .fallback = "http", .serves = OFFERS_HTTP,
+      .help = "What the HTTP backend believes to be reached by; https where its connector says secure." },
+    { "listener", "forwarded", OPT_CHOICE, LISTENER(forwarded),
+      .choices = forwarded_words, .fallback = "replace", .serves = OFFERS_HTTP,
+      .help = "X-Forwarded-* and Forwarded: replace, append (to a trusted proxy's) or off." },
+    { "listener", "trusted_proxies", OPT_WORDS, LISTENER(trusted_proxies), .serves = OFFERS_HTTP,
+      .help = "Addresses or networks whose X-Forwarded-* fields are believed." },
+    { "listener", "rewrite_location", OPT_FLAG, LISTENER(rewrite_location),
+      .fallback = "on", .serves = OFFERS_HTTP,
+      .help = "Location, Content-Location and Refresh that name this server with http get https." },
+    { "listener", "secure_cookies", OPT_FLAG, LISTENER(secure_cookies),
+      .fallback = "on", .serves = OFFERS_HTTP,
+      .help = "Set-Cookie gets Secure." },
+    { "listener", "rewrite_origin", OPT_FLAG, LISTENER(rewrite_origin),
+      .fallback = "on", .serves = OFFERS_HTTP,
+      .help = "Origin and Referer of this server get the scheme that the backend expects." },
+    { "listener", "rewrite_csp", OPT_FLAG, LISTENER(rewrite_csp),
+      .fallback = "on", .serves = OFFERS_HTTP,
+      .help = "ws: of this server in a Content-Security-Policy becomes wss:." },
+    { "listener", "rewrite_jnlp", OPT_FLAG, LISTENER(rewrite_jnlp),
+      .fallback = "on", .serves = OFFERS_HTTP,
+      .help = "The codebase of a Java Web Start file that names this server with http gets https." },
+    { "listener", "hsts", OPT_TEXT, LISTENER(hsts),
+      .fallback = "pass", .serves = OFFERS_HTTP,
+      .help = "Strict-Transport-Security: pass, strip, or the value to set." },
+    { "listener", "override", OPT_WORDS, LISTENER(override), .serves = OFFERS_HTTP,
+      .help = "PATH FILE: answer GET of exactly PATH with FILE; more pairs in indented lines." },
+    { "listener", "redirect", OPT_TEXT, LISTENER(redirect), .serves = OFFERS_REDIRECT,
+      .help = "https://HOST:PORT: plain HTTP that is sent there; no certificates, no backend." },
 };
 /* clang-format on */
 
@@ -179,6 +238,33 @@ static int parse_duration(const struct option *o, const char *text, void *field,
         return 0;
     }
     return error_set(err, "\"%s\" is no time; write a number and ms, s, m or h, as 90s", text);
+}
+
+static int parse_size(const struct option *o, const char *text, void *field, struct error *err)
+{
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = { { "", 0 }, { "k", 10 }, { "m", 20 }, { "g", 30 } };
+    uint64_t *out = field;
+    unsigned long long n;
+    char *end;
+
+    if (o->word != NULL && strcmp(text, o->word) == 0) {
+        *out = 0;
+        return 0;
+    }
+    n = strtoull(text, &end, 10);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (!isdigit((unsigned char)*text) || strcmp(end, units[i].unit) != 0)
+            continue;
+        if (n > o->max || n << units[i].shift < o->min || n << units[i].shift > o->max)
+            return error_set(err, "%s is out of range (%llu to %llu bytes)", text,
+                             (unsigned long long)o->min, (unsigned long long)o->max);
+        *out = n << units[i].shift;
+        return 0;
+    }
+    return error_set(err, "\"%s\" is no size; write a number of bytes, or one and k, m or g", text);
 }
 
 static int parse_flag(const struct option *o, const char *text, void *field, struct error *err)
@@ -260,6 +346,8 @@ static int parse(const struct option *o, const char *text, const char *directory
         return parse_number(o, text, field, err);
     case OPT_DURATION:
         return parse_duration(o, text, field, err);
+    case OPT_SIZE:
+        return parse_size(o, text, field, err);
     case OPT_FLAG:
         return parse_flag(o, text, field, err);
     case OPT_CHOICE:

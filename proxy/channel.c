@@ -2,6 +2,8 @@
 
 #include "proxy/conn.h"
 
+#include <string.h>
+
 enum { TURNS = 32 }; /* of one pump, however little each of them moves */
 
 void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool,
@@ -10,6 +12,7 @@ void channel_init(struct channel *ch, struct conn *source, struct conn *target, 
     *ch = (struct channel){ .source = source, .target = target, .pool = pool, .rank = rank };
     ch->read_wait = IO_IDLE;
     ch->write_wait = IO_IDLE;
+    ch->credit = UINT64_MAX;
 }
 
 static void put_buffer(struct channel *ch)
@@ -18,18 +21,62 @@ static void put_buffer(struct channel *ch)
     ch->buffer = NULL;
 }
 
+static void put_empty_buffer(struct channel *ch)
+{
+    if (ch->buffer != NULL && buffer_len(ch->buffer) == 0)
+        put_buffer(ch);
+}
+
 void channel_deinit(struct channel *ch)
 {
     if (ch->buffer != NULL)
         put_buffer(ch);
 }
 
-static enum io_status fill(struct channel *ch)
+void channel_grant(struct channel *ch, uint64_t n)
 {
+    ch->credit = n > UINT64_MAX - ch->credit ? UINT64_MAX : ch->credit + n;
+}
+
+/* Bytes of our own; what is held had its credit before them. */
+static void fill_from_feed(struct channel *ch)
+{
+    size_t room = buffer_room(ch->buffer);
+    size_t n = ch->feed_bytes < room ? ch->feed_bytes : room;
+
+    memcpy(buffer_tail(ch->buffer), ch->feed, n);
+    buffer_produce(ch->buffer, n);
+    channel_grant(ch, n);
+    ch->feed += n;
+    ch->feed_bytes -= n;
+}
+
+static enum io_status fill_from_source(struct channel *ch)
+{
+    size_t room = buffer_room(ch->buffer);
     enum io_status status;
     size_t n;
 
-    if (ch->state != CHANNEL_OPEN)
+    if (ch->read_max > 0 && ch->read_max < room)
+        room = ch->read_max;
+    status = conn_read(ch->source, buffer_tail(ch->buffer), room, &n);
+    if (status == IO_OK) {
+        buffer_produce(ch->buffer, n);
+        ch->received += n;
+    } else if (status == IO_EOF) {
+        ch->state = CHANNEL_DRAINING;
+        status = IO_OK;
+    }
+    if (status == IO_OK && ch->judge != NULL && (n == 0 || ch->credit < buffer_len(ch->buffer)))
+        ch->judge(ch, ch->judge_user);
+    return status;
+}
+
+static enum io_status fill(struct channel *ch)
+{
+    enum io_status status = IO_OK;
+
+    if (ch->feed_bytes == 0 && (ch->state != CHANNEL_OPEN || ch->is_held))
         return IO_IDLE;
     if (ch->buffer == NULL)
         ch->buffer = pool_get(ch->pool, ch->rank);
@@ -38,16 +85,11 @@ static enum io_status fill(struct channel *ch)
     if (buffer_room(ch->buffer) == 0)
         return IO_IDLE; /* back-pressure: a full buffer asks for no reads */
 
-    status = conn_read(ch->source, buffer_tail(ch->buffer), buffer_room(ch->buffer), &n);
-    if (status == IO_OK) {
-        buffer_produce(ch->buffer, n);
-        ch->received += n;
-    } else if (status == IO_EOF) {
-        ch->state = CHANNEL_DRAINING;
-        status = IO_OK;
-    }
-    if (buffer_len(ch->buffer) == 0)
-        put_buffer(ch);
+    if (ch->feed_bytes > 0)
+        fill_from_feed(ch);
+    else
+        status = fill_from_source(ch);
+    put_empty_buffer(ch);
     return status;
 }
 
@@ -57,22 +99,65 @@ static enum io_status flush(struct channel *ch)
     size_t n;
 
     if (ch->buffer != NULL) {
-        status = conn_write(ch->target, buffer_head(ch->buffer), buffer_len(ch->buffer), &n);
+        size_t judged = channel_judged(ch);
+
+        if (judged == 0)
+            return IO_IDLE;
+        status = conn_write(ch->target, buffer_head(ch->buffer), judged, &n);
         if (status == IO_OK) {
             buffer_consume(ch->buffer, n);
             ch->delivered += n;
-            if (buffer_len(ch->buffer) == 0)
-                put_buffer(ch);
+            ch->credit -= n;
+            put_empty_buffer(ch);
         }
         return status;
     }
-    if (ch->state != CHANNEL_DRAINING)
+    if (ch->state != CHANNEL_DRAINING || ch->must_not_end || ch->feed_bytes > 0)
         return IO_IDLE;
 
     status = conn_shutdown(ch->target);
     if (status == IO_OK)
         ch->state = CHANNEL_SHUT;
     return status;
+}
+
+void channel_open(struct channel *ch)
+{
+    ch->judge = NULL;
+    ch->credit = UINT64_MAX;
+    ch->read_max = 0;
+    ch->is_held = false;
+    ch->must_not_end = false;
+}
+
+size_t channel_judged(const struct channel *ch)
+{
+    size_t held = channel_held(ch);
+
+    return ch->credit > held ? held : (size_t)ch->credit;
+}
+
+void channel_drop(struct channel *ch)
+{
+    size_t judged = channel_judged(ch);
+
+    if (ch->buffer == NULL)
+        return;
+    ch->buffer->end = ch->buffer->start + judged;
+    put_empty_buffer(ch);
+}
+
+void channel_judge_again(struct channel *ch)
+{
+    if (ch->judge != NULL && channel_held(ch) > 0)
+        ch->judge(ch, ch->judge_user);
+    put_empty_buffer(ch);
+}
+
+void channel_feed(struct channel *ch, const char *bytes, size_t len)
+{
+    ch->feed = bytes;
+    ch->feed_bytes = len;
 }
 
 enum io_status channel_fill(struct channel *ch)
@@ -105,6 +190,11 @@ int channel_events(const struct channel *ch, const struct conn *c)
 {
     return (c == ch->source ? conn_event_for(ch->read_wait) : 0) |
            (c == ch->target ? conn_event_for(ch->write_wait) : 0);
+}
+
+bool channel_is_unblocked(const struct channel *ch)
+{
+    return ch->write_wait == IO_IDLE && channel_judged(ch) > 0;
 }
 
 bool channel_is_starved(const struct channel *ch)

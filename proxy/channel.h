@@ -10,6 +10,11 @@
  * A channel whose target takes nothing reads nothing: back-pressure reaches
  * the source, and a blocked direction costs one buffer at most.
  *
+ * What may pass is the mode's to say. In a tunnel everything may, from the
+ * first byte to the end. Where heads come first, a judge sees each byte that was
+ * read before it goes on: it may rewrite what the buffer holds, and grants
+ * credit, a count of bytes. What has no credit waits.
+ *
  * A channel does not wait and does not free: it moves what it can, and
  * remembers what each side is waiting for.
  */
@@ -26,6 +31,12 @@ struct conn;
 
 enum channel_state { CHANNEL_OPEN, CHANNEL_DRAINING, CHANNEL_SHUT };
 
+struct channel;
+
+/* Look at the bytes that have no credit yet: those of the buffer from
+ * channel_judged() on, and of a source that has ended (state). */
+typedef void channel_judge(struct channel *ch, void *user);
+
 struct channel {
     enum channel_state state;
     enum io_status read_wait;  /* what the source's last read asked for */
@@ -35,8 +46,16 @@ struct channel {
     struct pool *pool;         /* borrowed from the worker */
     enum pool_rank rank;       /* how near to its end a byte is that enters here */
     struct buffer *buffer;     /* the pool's; NULL while no bytes are held */
-    uint64_t received;         /* bytes the source has given */
-    uint64_t delivered;        /* bytes the target has taken */
+    channel_judge *judge;      /* NULL: whatever comes may pass */
+    void *judge_user;
+    uint64_t credit;    /* bytes that may be delivered; UINT64_MAX in a tunnel */
+    size_t read_max;    /* of one read; 0: what the buffer has room for */
+    bool is_held;       /* nothing more is to be read for now */
+    bool must_not_end;  /* the source's end is not the target's */
+    const char *feed;   /* borrowed: bytes of ours, to be delivered before any other is read; */
+    size_t feed_bytes;  /* they need no credit of the judge's */
+    uint64_t received;  /* bytes the source has given */
+    uint64_t delivered; /* bytes the target has taken */
 };
 
 void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool,
@@ -44,6 +63,25 @@ void channel_init(struct channel *ch, struct conn *source, struct conn *target, 
 
 /* Give the buffer back, delivered or not. */
 void channel_deinit(struct channel *ch);
+
+/* Let everything pass from here on, what is held included. */
+void channel_open(struct channel *ch);
+
+/* Let `n` more bytes pass; UINT64_MAX: all that will ever come. */
+void channel_grant(struct channel *ch, uint64_t n);
+
+/* How many bytes of the buffer may be delivered already. */
+size_t channel_judged(const struct channel *ch);
+
+/* Show what is held to the judge once more. */
+void channel_judge_again(struct channel *ch);
+
+/* Forget what is held and may not be delivered. */
+void channel_drop(struct channel *ch);
+
+/* Deliver `bytes` (borrowed until they are) before whatever else is read. All
+ * that is held must have its credit. */
+void channel_feed(struct channel *ch, const char *bytes, size_t len);
 
 /* Read once, write nothing: to look at bytes before the target is there.
  * IO_OK: there are new bytes, or the source has ended (state says so). */
@@ -58,6 +96,9 @@ size_t channel_held(const struct channel *ch);
 
 /* The events of `c` that would let this channel go on (a UV_* mask). */
 int channel_events(const struct channel *ch, const struct conn *c);
+
+/* Bytes may be delivered that could not be when it was pumped last. */
+bool channel_is_unblocked(const struct channel *ch);
 
 /* True if it waits for a buffer of the pool. */
 bool channel_is_starved(const struct channel *ch);

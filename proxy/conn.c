@@ -84,6 +84,8 @@ enum io_status conn_peek(struct conn *c, unsigned char *first)
 
     if (c->has_failed)
         return IO_ERROR;
+    if (c->is_drained)
+        return IO_WANT_READ;
     do
         n = recv(c->fd, first, 1, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
@@ -91,6 +93,7 @@ enum io_status conn_peek(struct conn *c, unsigned char *first)
         return IO_OK;
     if (n == 0)
         return IO_EOF;
+    c->is_drained = true;
     return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
 }
 
@@ -169,7 +172,7 @@ size_t conn_unsent(const struct conn *c)
     return (size_t)queued + (c->tls != NULL ? tls_conn_pending(c->tls) : 0);
 }
 
-bool conn_is_lingering(struct conn *c)
+bool conn_is_lingering(struct conn *c, bool is_patient)
 {
     ssize_t n;
 
@@ -178,7 +181,7 @@ bool conn_is_lingering(struct conn *c)
     do
         n = recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
     while (n > 0 || (n < 0 && errno == EINTR));
-    if (n == 0 || errno != EAGAIN || c->has_failed || conn_unsent(c) == 0)
+    if (n == 0 || errno != EAGAIN || c->has_failed || (!is_patient && conn_unsent(c) == 0))
         return false;
     conn_arm(c, UV_READABLE);
     return true;

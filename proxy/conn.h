@@ -81,9 +81,10 @@ static inline int conn_event_for(enum io_status wait)
 size_t conn_unsent(const struct conn *c);
 
 /* After conn_shutdown(), instead of reading: discard what has come, and say
- * whether closing the socket now would endanger bytes on their way. Then its
- * next event is waited for. */
-bool conn_is_lingering(struct conn *c);
+ * whether closing the socket now would endanger bytes on their way; if
+ * `is_patient`, as long as the other side has not ended. Then its next event is
+ * waited for. */
+bool conn_is_lingering(struct conn *c, bool is_patient);
 
 /* True if the target takes nothing until it is writable. */
 bool conn_is_blocked(const struct conn *c);

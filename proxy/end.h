@@ -6,7 +6,7 @@
 
 enum end_reason {
     END_NONE, /* it lives */
-#define END(name, word, level, manner) END_##name,
+#define END(name, word, level, manner, status) END_##name,
 #include "proxy/end.def"
 #undef END
     END_COUNT
@@ -18,6 +18,7 @@ struct end {
     const char *word;
     enum log_level level;
     enum end_manner manner;
+    unsigned status;
 };
 
 extern const struct end ends[END_COUNT];

@@ -153,14 +153,13 @@ static int make_context(struct generation *g, const struct listener_config *l,
     return front->tls != NULL ? 0 : -1;
 }
 
-static int make_front(struct generation *g, const struct listener_config *config,
-                      struct front *front, struct complaints *c)
+static int make_tls(struct generation *g, const struct listener_config *config, struct front *front,
+                    struct complaints *c)
 {
     size_t count = config->certificates.count;
     const struct tls_certificate **chosen = calloc(count, sizeof(struct tls_certificate *));
     int rc;
 
-    front->config = config;
     if (chosen == NULL) {
         complain(c, config->section.line, config->section.name, NULL, "memory has run out");
         return -1;
@@ -170,7 +169,7 @@ static int make_front(struct generation *g, const struct listener_config *config
     warn_hidden(config, chosen, c);
     rc = make_context(g, config, chosen, front, c);
     free(chosen);
-    return rc == 0 ? set_backends(g, front, c) : -1;
+    return rc;
 }
 
 static int load_ticket_keys(struct generation *g, struct complaints *c)
@@ -184,6 +183,17 @@ static int load_ticket_keys(struct generation *g, struct complaints *c)
     if (g->ticket_keys == NULL)
         complain_at(c, &proxy->section, "ticket_keys", err.text);
     return g->ticket_keys != NULL ? 0 : -1;
+}
+
+static int make_front(struct generation *g, const struct listener_config *config,
+                      struct front *front, struct complaints *c)
+{
+    front->config = config;
+    if (config->redirect != NULL)
+        return 0;
+    if (make_tls(g, config, front, c) < 0 || set_backends(g, front, c) < 0)
+        return -1;
+    return front_set_http(front, g->config->directory, c);
 }
 
 static int make_fronts(struct generation *g, struct complaints *c)
@@ -248,6 +258,7 @@ struct generation *generation_renew(const struct generation *old, struct complai
 static void free_front(struct generation *g, struct front *front)
 {
     tls_context_free(front->tls);
+    front_free_http(front);
     for (enum protocol p = PROTOCOL_HTTP; p < PROTOCOL_COUNT; p++)
         if (front->backends[p].text != NULL)
             backend_numbers_give(&g->common->numbers, (int)front->backends[p].index);

@@ -6,6 +6,8 @@
  *    HANDSHAKE --TLS is up--> ROUTING --first byte--> CONNECTING --> RELAYING
  *                        \------------- tunnel -------^
  *
+ * An HTTP session has heads first, and goes round: session_http.h.
+ *
  * State says where the session is; each channel says how far its direction has
  * come; a conn knows neither. A callback notes what happened and calls
  * session_step(). Nothing else moves the state, arms a poll or ends a session.
@@ -27,13 +29,16 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct exchange;
 struct session_set;
 
 enum session_state {
     SESSION_HANDSHAKE,  /* the client's TLS */
     SESSION_ROUTING,    /* the first decrypted byte */
+    SESSION_REQUEST,    /* HTTP: a request's head */
     SESSION_CONNECTING, /* the backend: a turn to dial, the dial, retries */
     SESSION_RELAYING,   /* both channels pump */
+    SESSION_ANSWERING,  /* HTTP: an answer of our own */
 };
 
 struct session {
@@ -45,27 +50,37 @@ struct session {
     enum session_state state;
     enum protocol protocol;
     enum end_reason end;
-    enum end_reason first_close; /* the side that ended its direction first */
-    enum io_status client_wait;  /* before the channels: what the client conn waits for */
-    const char *fault;           /* what went wrong, if something did; constant text */
+    enum session_state end_state; /* when the reason came up */
+    enum end_reason answer_end;   /* ANSWERING: the reason, once it is delivered */
+    enum end_reason first_close;  /* the side that ended its direction first */
+    enum io_status client_wait;   /* before the channels: what the client conn waits for */
+    const char *fault;            /* what went wrong, if something did; constant text */
 
     struct conn client;
     struct conn backend;
-    struct channel in;  /* client -> backend */
-    struct channel out; /* backend -> client */
+    struct channel in;     /* client -> backend */
+    struct channel out;    /* backend -> client */
+    struct exchange *http; /* owned; NULL: another protocol */
+    bool is_plain;         /* no TLS, on a port where there should be */
+    bool is_dialled;       /* a backend, once at least */
+    bool is_answered;      /* HTTP: by ourselves */
+    bool is_ending;        /* HTTP: the last response is out, close_notify follows */
+    uint64_t head_ms;      /* HTTP: when the head at hand began; 0: it has not */
+    uint64_t asked_ms;     /* HTTP: when the backend had all of the request; 0: not yet */
 
     uv_timer_t timer;      /* fires at timer_due or before the deadline */
     uint64_t timer_due_ms; /* 0: not armed; times are the loop's */
     uint64_t accepted_ms;
-    uint64_t entered_ms;      /* this state */
-    uint64_t moved_ms;        /* when bytes last moved */
-    uint64_t retry_ms;        /* CONNECTING: not before */
-    unsigned attempts;        /* dials that failed */
-    bool has_dial;            /* counted in stats */
-    uint64_t linger_until_ms; /* after the end: when to close whatever is unsent */
-    size_t unsent_bytes;      /* in the kernel, when the timer looked last */
-    unsigned handles;         /* that are to be closed before the session is freed */
-    struct addr address;      /* the client's */
+    uint64_t entered_ms;       /* this state */
+    uint64_t moved_ms;         /* when bytes last moved */
+    uint64_t retry_ms;         /* CONNECTING: not before */
+    unsigned attempts;         /* dials that failed */
+    bool has_dial;             /* counted in stats */
+    uint64_t discard_until_ms; /* after the end: what the client still sends is read */
+    uint64_t linger_until_ms;  /* after the end: when to close whatever is unsent */
+    size_t unsent_bytes;       /* in the kernel, when the timer looked last */
+    unsigned handles;          /* that are to be closed before the session is freed */
+    struct addr address;       /* the client's */
 };
 
 /* Begin with an accepted, non-blocking socket, which is taken. The session is
@@ -76,6 +91,12 @@ int session_open(struct session_set *set, const struct front *front, int fd,
 
 /* Do all that can be done now. */
 void session_step(struct session *s);
+
+/* Where its protocol goes. */
+const struct backend *session_backend(const struct session *s);
+
+/* It waits for a buffer of the pool. */
+bool session_is_starved(const struct session *s);
 
 /* End it from outside. */
 void session_stop(struct session *s, enum end_reason reason);

@@ -1,14 +1,10 @@
 #include "proxy/session_log.h"
 
+#include "proxy/exchange.h"
 #include "proxy/session_set.h"
 #include "tls/tls.h"
 
 #include <stdio.h>
-
-static const struct backend *backend_of(const struct session *s)
-{
-    return &s->front->backends[s->protocol];
-}
 
 /* What the client was sent: not what still waits to be. */
 static uint64_t sent_to_client(const struct session *s)
@@ -30,13 +26,15 @@ static void describe_fault(const struct session *s, char *out, size_t size)
         [SESSION_ROUTING] = "waiting for the first byte",
         [SESSION_CONNECTING] = "while connecting to backend ",
         [SESSION_RELAYING] = "while relaying",
+        [SESSION_REQUEST] = "in a request's head",
+        [SESSION_ANSWERING] = "while answering",
     };
-    bool is_dialling = s->state == SESSION_CONNECTING;
+    bool is_dialling = s->end_state == SESSION_CONNECTING;
 
     out[0] = '\0';
     if (s->fault != NULL)
-        (void)snprintf(out, size, " error=\"%s %s%s\"", s->fault, doing[s->state],
-                       is_dialling ? backend_of(s)->text : "");
+        (void)snprintf(out, size, " error=\"%s %s%s\"", s->fault, doing[s->end_state],
+                       is_dialling ? session_backend(s)->text : "");
 }
 
 /* Who showed a certificate: printable ASCII, in quotes, cut where it is very long. */
@@ -64,23 +62,26 @@ void session_log_end(const struct session *s)
     char sni[256];
     char subject[288];
     char fault[256];
+    char requests[32] = "";
 
     if (!log_is_on(ends[s->end].level))
         return;
     describe_subject(s, subject, sizeof(subject));
     describe_fault(s, fault, sizeof(fault));
+    if (s->http != NULL)
+        (void)snprintf(requests, sizeof(requests), " requests=%u", s->http->count);
     log_line(ends[s->end].level,
              "session %llu %s %s > %s protocol=%s tls=%s cipher=%s sni=%s certificate=%s end=%s "
-             "ms=%llu in=%llu out=%llu%s%s",
+             "ms=%llu in=%llu out=%llu%s%s%s",
              (unsigned long long)s->number, s->front->config->name, addr_print(&s->address, client),
-             or_dash(s->state >= SESSION_CONNECTING ? backend_of(s)->text : NULL),
-             protocol_name(s->protocol), or_dash(tls != NULL ? tls_conn_version(tls) : NULL),
+             or_dash(s->is_dialled ? session_backend(s)->text : NULL), protocol_name(s->protocol),
+             or_dash(tls != NULL ? tls_conn_version(tls) : NULL),
              or_dash(tls != NULL ? tls_conn_cipher(tls) : NULL),
              log_escape(or_dash(tls != NULL ? tls_conn_sni(tls) : NULL), sni, sizeof(sni)),
              or_dash(tls != NULL ? tls_conn_certificate(tls) : NULL), ends[s->end].word,
              (unsigned long long)(uv_now(s->set->loop) - s->accepted_ms),
-             (unsigned long long)s->in.delivered, (unsigned long long)sent_to_client(s), subject,
-             fault);
+             (unsigned long long)s->in.delivered, (unsigned long long)sent_to_client(s), requests,
+             subject, fault);
 }
 
 void session_log_state(const struct session *s)
@@ -89,7 +90,9 @@ void session_log_state(const struct session *s)
         [SESSION_HANDSHAKE] = "accepted",
         [SESSION_ROUTING] = "waits for the first byte",
         [SESSION_CONNECTING] = "connects to its backend",
+        [SESSION_REQUEST] = "waits for a request",
         [SESSION_RELAYING] = "relays",
+        [SESSION_ANSWERING] = "is answered here",
     };
     char client[ADDR_TEXT_BYTES];
 

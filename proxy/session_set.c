@@ -1,6 +1,7 @@
 #include "proxy/session_set.h"
 
 #include "proxy/session.h"
+#include "proxy/session_http.h"
 
 enum { BUFFERS_KEPT = 16 };
 
@@ -23,12 +24,26 @@ int session_set_init(struct session_set *set, uv_loop_t *loop, size_t buffers_ma
 {
     set->loop = loop;
     set->count = 0;
+    set->is_draining = false;
     set->fed_count = 0;
     list_init(&set->all);
     list_init(&set->ready);
     list_init(&set->starved);
     pool_init(&set->pool, SESSION_BUFFER_BYTES, buffers_max, BUFFERS_KEPT);
     return uv_idle_init(loop, &set->turn);
+}
+
+void session_set_drain(struct session_set *set)
+{
+    struct list *node = set->all.next;
+
+    set->is_draining = true;
+    while (node != &set->all) {
+        struct session *s = container_of(node, struct session, link);
+
+        node = node->next;
+        session_http_drain(s);
+    }
 }
 
 void session_set_end_all(struct session_set *set, enum end_reason reason)

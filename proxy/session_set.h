@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "proxy/end.h"
 
+#include <stdbool.h>
 #include <uv.h>
 
 struct stats;
@@ -34,6 +35,7 @@ struct session_set {
     struct list starved;
     size_t fed_count;    /* the pool's put_count when one was woken last */
     size_t count;        /* sessions, those that only wait to be freed included */
+    bool is_draining;    /* no further request is waited for */
     struct stats *stats; /* borrowed */
     size_t slot;         /* the worker's in stats */
     void (*on_freed)(struct session_set *set); /* a session is gone */
@@ -42,6 +44,9 @@ struct session_set {
 
 /* 0 or -1. Close with session_set_close() before the loop ends. */
 int session_set_init(struct session_set *set, uv_loop_t *loop, size_t buffers_max);
+
+/* From now on let sessions end as soon as they have nothing to do. */
+void session_set_drain(struct session_set *set);
 
 /* End all sessions with `reason`; they are freed from the loop. */
 void session_set_end_all(struct session_set *set, enum end_reason reason);

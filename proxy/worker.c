@@ -88,6 +88,7 @@ static void drain(struct worker *w)
     for (size_t i = 0; i < w->acceptor_count; i++)
         acceptor_close(&w->acceptors[i]);
     (void)send(w->options->control_fd, &quiet, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    session_set_drain(&w->sessions);
     finish_if_drained(w);
 }
 

@@ -42,6 +42,7 @@ def lay_out(certificates, directory, text):
     """The files that an example names; an encrypted key and a keystore where it has these."""
     for name in ("main", "screen"):
         shutil.copytree(certificates.directory / name, directory / name)
+    (directory / "config.xml").write_text("<config/>\n")
     for secret in ("main/privkey.pass", "screen.pass"):
         (directory / secret).touch(mode=0o600)
         (directory / secret).write_text("secret\n")

@@ -94,11 +94,12 @@ def test_bytes_either_way_keep_an_idle_session_alive(start_proxy, backend, any_t
 
 
 def test_an_http_answer_that_does_not_come(start_proxy, backend, any_tls):
-    """response_timeout is for HTTP what idle_timeout is for the others."""
+    """It is waited for as long as response_timeout says, and the client is told."""
     proxy = start_proxy(http_backend=backend.address, response_timeout="1s")
     client = proxy.connect(any_tls)
     client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n")
     with Stopwatch() as watch:
         backend.accept()
-        assert proxy.wait_for_session().end == "idle_timeout"
+        assert client.read_to_end().startswith(b"HTTP/1.1 504 ")
+        assert proxy.wait_for_session().end == "response_timeout"
     assert 0.9 < watch.seconds < 3

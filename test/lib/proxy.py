@@ -25,12 +25,14 @@ ENDS = set("""
     handshake_failed handshake_closed handshake_timeout plain_http plain_rtmp not_tls
     first_byte_timeout no_request unknown_protocol wrong_protocol connect_failed connect_timeout
     idle_timeout half_close_timeout stopped no_memory
+    finished bad_request header_timeout keepalive_timeout bad_response backend_truncated response_timeout
 """.split())
 
 SESSION = re.compile(
     r"\S+T\S+Z (?:info|warn) +session (?P<number>\d+) (?P<listener>\S+) (?P<client>\S+) > (?P<backend>\S+)"
     r" protocol=(?P<protocol>\S+) tls=(?P<tls>\S+) cipher=(?P<cipher>\S+) sni=(?P<sni>\S+)"
     r" certificate=(?P<certificate>\S+) end=(?P<end>\S+) ms=(?P<ms>\d+) in=(?P<bytes_in>\d+) out=(?P<bytes_out>\d+)"
+    r"(?: requests=(?P<requests>\d+))?"
     r'(?: subject="(?P<subject>(?:[^"\\]|\\.)*)")?(?: error="(?P<error>(?:[^"\\]|\\.)*)")?')
 Session = collections.namedtuple("Session", SESSION.groupindex)
 
@@ -38,7 +40,7 @@ Session = collections.namedtuple("Session", SESSION.groupindex)
 def parse_session(line):
     match = SESSION.fullmatch(line)
     assert match and match["end"] in ENDS, f"a session line of another form: {line}"
-    return Session(**{name: int(text) if name in ("ms", "bytes_in", "bytes_out") else text
+    return Session(**{name: int(text) if name in ("ms", "bytes_in", "bytes_out") or (name == "requests" and text) else text
                       for name, text in match.groupdict().items()})
 
 

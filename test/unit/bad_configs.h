@@ -138,8 +138,45 @@ static const struct {
       CERTIFICATE "[listener a]\nlisten = *:1\ncertificates = main\n"
                   "tunnel_backend = 127.0.0.1:2\n",
       AT(4, "[listener a] has a tunnel_backend; write protocols = tunnel as well") },
-    { "keys that do nothing without RTMP", LISTENER "idle_timeout = 5m\n",
-      AT_A(8, "idle_timeout", "does nothing on a listener without RTMP") },
+    { "keys that do nothing with redirect",
+      "[listener a]\nlisten = *:1\nredirect = https://b\nhttp_backend = 127.0.0.1:2\n"
+      "idle_timeout = 5m\n",
+      AT_A(4, "http_backend",
+           "does nothing on a listener with redirect: it speaks plain HTTP and has no backend")
+          AT_A(5, "idle_timeout",
+               "does nothing on a listener with redirect: it speaks plain HTTP and has no "
+               "backend") },
+    { "a redirect to nowhere", "[listener a]\nlisten = *:1\nredirect = http://b\n",
+      AT_A(3, "redirect", "\"http://b\" is not of the form https://HOST or https://HOST:PORT") },
+    { "trust without use", LISTENER "trusted_proxies = 10.0.0.0/8\n",
+      AT_A(8, "trusted_proxies", "does nothing without forwarded = append") },
+    { "no trust", LISTENER "forwarded = append\n",
+      AT_A(8, "forwarded",
+           "append needs trusted_proxies: a field that anybody can send proves nothing") },
+    { "networks that are none",
+      LISTENER "forwarded = append\ntrusted_proxies = 10.0.0.1/8 ::/129 here 1.2.3.4/\n",
+      AT_A(9, "trusted_proxies", "\"10.0.0.1/8\" has bits behind its prefix")
+          AT_A(9, "trusted_proxies", "\"::/129\": the prefix is 0 to 128 bits long")
+              AT_A(9, "trusted_proxies",
+                   "\"here\" is no address; write 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32")
+                  AT_A(9, "trusted_proxies", "\"1.2.3.4/\": the prefix is 0 to 32 bits long") },
+    { "hsts of another kind", LISTENER "hsts = on\n",
+      AT_A(8, "hsts", "\"on\" is neither pass nor strip nor begins with max-age=") },
+    { "an override without a file", LISTENER "override = /a\n",
+      AT_A(8, "override",
+           "has a PATH without a FILE; write pairs, as /openmeetings/config.xml config.xml") },
+    { "overrides of no path", LISTENER "override = a b /c?d e /f g\n    /f h\n",
+      AT_A(8, "override", "\"a\" is no PATH: it begins with / and has neither ? nor #")
+          AT_A(8, "override", "\"/c?d\" is no PATH: it begins with / and has neither ? nor #")
+              AT_A(8, "override", "\"/f\" stands there twice") },
+    { "sizes that are none", LISTENER "max_header_bytes = 8kb\nmax_body_bytes = 1t\n",
+      AT_A(8, "max_header_bytes",
+           "\"8kb\" is no size; write a number of bytes, or one and k, m or g")
+          AT_A(9, "max_body_bytes",
+               "\"1t\" is no size; write a number of bytes, or one and k, m or g") },
+    { "sizes out of range", LISTENER "max_header_bytes = 65k\nmax_body_bytes = 1\n",
+      AT_A(8, "max_header_bytes", "65k is out of range (1024 to 65536 bytes)")
+          AT_A(9, "max_body_bytes", "1 is out of range (1024 to 1099511627776 bytes)") },
     { "keys that do nothing without a tunnel", LISTENER "tickets = on\n",
       AT_A(8, "tickets", "does nothing on a listener without protocols = tunnel") },
     { "keys that do nothing without HTTP",

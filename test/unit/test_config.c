@@ -474,7 +474,7 @@ static void the_example_loads_with_all_switched_on(void **state)
     }
     config = load(text);
     assert_string_equal(complaint_lines, "");
-    assert_int_equal(config->listener_count, 4);
+    assert_int_equal(config->listener_count, 6);
     config_free(config);
     free(text);
 }

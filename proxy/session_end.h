@@ -1,0 +1,31 @@
+/* session_end.h - the one door out of a session, and what lies behind it.
+ *
+ *    session_end()    the reason; the first one stays
+ *    session_finish() one log line, farewells, buffers back
+ *    session_linger() until the kernel has sent what was written
+ */
+#ifndef PROXY_SESSION_END_H
+#define PROXY_SESSION_END_H
+
+#include "proxy/session.h"
+
+/* `fault`: constant text, or NULL. */
+void session_end(struct session *s, enum end_reason reason, const char *fault);
+
+/* The same, for what the client conn has failed with. */
+void session_end_client(struct session *s);
+
+/* Log one line, let go of all but the sockets, close; freed in the last close
+ * callback. */
+void session_finish(struct session *s);
+
+/* Look whether the sockets can be closed. */
+void session_linger(struct session *s);
+
+/* A handle has been closed. */
+void session_free_if_closed(struct session *s);
+
+/* Give the place among max_dials back. */
+void session_release_dial(struct session *s);
+
+#endif
