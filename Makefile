@@ -78,6 +78,10 @@ test_objects             = $(filter-out build/asan/proxy/main.o,$(sources:%.c=bu
 test_channel_objects     = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
 test_tls_objects         = $(test_objects) $(addprefix build/asan/test/unit/,authority.o tls_client.o tls_pair.o)
 test_certificate_objects = $(test_tls_objects)
+test_tickets_objects     = $(test_tls_objects)
+test_policy_objects      = $(test_tls_objects)
+test_verify_objects      = $(test_tls_objects)
+test_staple_objects      = $(test_tls_objects)
 
 .SECONDEXPANSION:
 build/asan/test_%: build/asan/test/unit/test_%.o $$(or $$(test_$$*_objects),$(test_objects))

@@ -83,6 +83,7 @@ struct certificate_config {
     char *key_password_file;
     char *keystore;
     char *keystore_password_file;
+    char *ocsp;
     char *keystore_alias;
 };
 

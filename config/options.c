@@ -72,6 +72,8 @@ const struct option options[] = {
       .help = "File with the password of the keystore; not readable by others." },
     { "certificate", "keystore_alias", OPT_TEXT, CERTIFICATE(keystore_alias),
       .help = "Which private key of the keystore; default: the only one." },
+    { "certificate", "ocsp", OPT_PATH, CERTIFICATE(ocsp),
+      .help = "DER file with an OCSP response, sent with the certificate while it holds." },
 
     { "listener", "listen", OPT_WORDS, LISTENER(listen),
       .help = "Addresses: *:5443 is IPv4 and IPv6, 127.0.0.1:5443, [::1]:5443." },

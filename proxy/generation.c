@@ -43,6 +43,7 @@ static struct tls_certificate *load_certificate(const struct certificate_config 
         .keystore = config->keystore,
         .keystore_password_file = config->keystore_password_file,
         .keystore_alias = config->keystore_alias,
+        .ocsp = config->ocsp,
     };
     struct addressee to = { .complaints = c, .section = &config->section };
     const struct tls_report report = { .say = on_report, .user = &to };

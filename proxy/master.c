@@ -189,6 +189,15 @@ static void renew(struct master *m)
     launch(m, g);
 }
 
+static void warn_of_lost_staples(const struct generation *g)
+{
+    for (size_t i = 0; i < g->config->certificate_count; i++)
+        if (tls_certificate_lost_staple(g->certificates[i]))
+            log_warn("[%s] ocsp: the response is over, nothing is stapled any more; "
+                     "scripts/fetch-ocsp gets a new one",
+                     g->config->certificates[i].section.name);
+}
+
 /* Certificates are renewed by programs that know nothing of us. They write one file
  * after the other, so nothing is read before two looks in a row saw the same. */
 static void look_if_due(struct master *m)
@@ -198,6 +207,7 @@ static void look_if_due(struct master *m)
     if (clock_ms() < m->look_ms || !may_reload(m))
         return;
     m->look_ms = clock_ms() + LOOK_MS;
+    warn_of_lost_staples(m->fleet.serving->generation);
     if (!m->fleet.serving->generation->config->proxy.watch || m->known == NULL)
         return;
     now = look_new(m->fleet.serving->generation->config);

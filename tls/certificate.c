@@ -11,6 +11,7 @@
 #include "tls/errors.h"
 #include "tls/keystore.h"
 #include "tls/review.h"
+#include "tls/staple.h"
 #include "tls/store.h"
 
 #include <ctype.h>
@@ -43,6 +44,7 @@ void tls_certificate_free(struct tls_certificate *c)
     for (size_t i = 0; i < c->dns_name_count; i++)
         free(c->dns_names[i]);
     free(c->dns_names);
+    staple_free(c->staple);
     sk_X509_free(c->chain);
     sk_X509_pop_free(c->loaded, X509_free);
     EVP_PKEY_free(c->key);
@@ -243,6 +245,10 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_option
     if (rc == 0 && build(c, &err) < 0)
         rc = fault(report, key_option, &err);
     if (rc < 0) {
+        tls_certificate_free(c);
+        return NULL;
+    }
+    if (options->ocsp != NULL && staple_load(c, options->ocsp, report) < 0) {
         tls_certificate_free(c);
         return NULL;
     }

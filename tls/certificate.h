@@ -6,6 +6,8 @@
 
 #include <openssl/x509.h>
 
+struct staple;
+
 struct tls_certificate {
     char *name;
     STACK_OF(X509) * loaded; /* what the files held, in their order */
@@ -14,6 +16,7 @@ struct tls_certificate {
     STACK_OF(X509) * chain; /* of certificates borrowed from `loaded`: the leaf's issuer first */
     char **dns_names;       /* the leaf's SANs, in lower case */
     size_t dns_name_count;
+    struct staple *staple; /* owned; NULL: there is none */
 };
 
 enum name_match { NAME_MISS, NAME_WILDCARD, NAME_EXACT };

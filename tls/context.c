@@ -2,6 +2,7 @@
 
 #include "tls/errors.h"
 #include "tls/policy.h"
+#include "tls/staple.h"
 #include "tls/tickets.h"
 #include "tls/verify.h"
 #include "tls/wire.h"
@@ -180,6 +181,27 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes
     return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* OpenSSL tells whose response it wants by the certificate that it chose. */
+static int on_status_request(SSL *ssl, void *user)
+{
+    const struct tls_context *context = user;
+    const X509 *leaf = SSL_get_certificate(ssl);
+
+    for (size_t i = 0; i < context->certificate_count; i++) {
+        const struct staple *staple = staple_current(context->certificates[i]);
+        unsigned char *der;
+
+        if (context->certificates[i]->leaf != leaf || staple == NULL)
+            continue;
+        der = OPENSSL_memdup(staple->der, staple->size);
+        if (der == NULL)
+            return SSL_TLSEXT_ERR_NOACK;
+        (void)SSL_set_tlsext_status_ocsp_resp(ssl, der, (long)staple->size);
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
 /* ---- tickets ---- */
 
 static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
@@ -312,6 +334,8 @@ static void set_callbacks(struct tls_context *context, const struct tls_options 
     (void)SSL_CTX_set_tlsext_servername_callback(context->ssl, on_servername);
     (void)SSL_CTX_set_tlsext_servername_arg(context->ssl, context);
     SSL_CTX_set_cert_cb(context->ssl, on_certificate, context);
+    (void)SSL_CTX_set_tlsext_status_cb(context->ssl, on_status_request);
+    (void)SSL_CTX_set_tlsext_status_arg(context->ssl, context);
     if (options->offers_http)
         SSL_CTX_set_alpn_select_cb(context->ssl, on_alpn, NULL);
 }

@@ -26,7 +26,7 @@ static const char *explain(int reason)
         return "no shared cipher (the client offers none that the proxy has, or has for its "
                "certificate's type of key)";
     case SSL_R_UNSUPPORTED_PROTOCOL:
-        return "unsupported protocol (the client's versions of TLS are too old)";
+        return "unsupported protocol (the client has no version of TLS that this listener speaks)";
     default:
         return NULL;
     }

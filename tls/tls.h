@@ -52,6 +52,7 @@ struct tls_certificate_options {
     const char *keystore; /* PKCS#12: certificates and key */
     const char *keystore_password_file;
     const char *keystore_alias; /* of several private keys */
+    const char *ocsp;           /* DER: an OCSP response to send with the certificate */
 };
 
 /* Whom to tell what is wrong: a whole sentence, and the name of the option
@@ -69,6 +70,9 @@ struct tls_report {
 struct tls_certificate *tls_certificate_load(const struct tls_certificate_options *options,
                                              const struct tls_report *report);
 void tls_certificate_free(struct tls_certificate *certificate);
+
+/* True once, when the OCSP response that was sent with it is over. */
+bool tls_certificate_lost_staple(struct tls_certificate *certificate);
 
 /* Whether both have the same private key. */
 bool tls_certificate_shares_key(const struct tls_certificate *a, const struct tls_certificate *b);

@@ -7,12 +7,14 @@
 #include "tls/verify.h"
 
 #include "tls/errors.h"
+#include "tls/file.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,32 +22,23 @@ enum { TIME_BYTES = 64 };
 
 /* ---- files ---- */
 
-static BIO *open_pem(const char *path, struct error *err)
-{
-    BIO *bio = BIO_new_file(path, "r");
-
-    if (bio == NULL) {
-        int error = errno;
-
-        ERR_clear_error();
-        (void)error_set(err, "%s cannot be read: %s", path, strerror(error));
-    }
-    return bio;
-}
-
 /* All of a file, parsed; what is neither certificate nor CRL is refused. */
 static STACK_OF(X509_INFO) * load(const char *path, struct error *err)
 {
-    BIO *bio = open_pem(path, err);
+    struct file file = { .bytes = NULL };
     STACK_OF(X509_INFO) *all = NULL;
+    BIO *bio = NULL;
 
-    if (bio == NULL)
+    if (file_read(&file, path, err) < 0)
         return NULL;
     ERR_clear_error();
-    all = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
+    bio = BIO_new_mem_buf(file.bytes, (int)file.size);
+    if (bio != NULL)
+        all = PEM_X509_INFO_read_bio(bio, NULL, file_give_password, NULL);
     if (all == NULL)
         (void)tls_error_set(err, "a certificate or list cannot be read");
     (void)BIO_free(bio);
+    file_wipe(&file);
     return all;
 }
 

@@ -22,7 +22,7 @@ def blocks(text, language):
 
 def uncommented(text):
     """The shipped proxy.ini with everything in it switched on, but the user and the files that may not exist here."""
-    return re.sub(r"^;(?!user|group|ticket_keys|client_c)(?=\[|\w+ *=)", "", text, flags=re.M)
+    return re.sub(r"^;(?!user|group|ticket_keys|client_c|ocsp)(?=\[|\w+ *=)", "", text, flags=re.M)
 
 
 def examples():

@@ -44,7 +44,7 @@ static void handshakes(void **state)
         { "1.3", TLS1_3_VERSION, "ALL", IO_OK, "TLSv1.3" },
         { "1.2", TLS1_2_VERSION, "ALL", IO_OK, "TLSv1.2" },
         { "1.1", TLS1_1_VERSION, "ALL", IO_ERROR,
-          "unsupported protocol (the client's versions of TLS are too old)" },
+          "unsupported protocol (the client has no version of TLS that this listener speaks)" },
         { "1.2 without AEAD", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", IO_ERROR,
           "no shared cipher (the client offers none that the proxy has, or has for its "
           "certificate's "
