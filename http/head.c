@@ -1,23 +1,15 @@
 #include "http/head.h"
 
+#include "http/agree.h"
 #include "http/chars.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <llhttp.h>
 #include <stdint.h>
 
-#define TEXT_OF(number) #number
-#define TEXT(number)    TEXT_OF(number)
-#define DISAGREEMENT    "the two parsers disagree about the head"
+#define DISAGREEMENT "the two parsers disagree about the head"
 
 static const uint64_t LENGTH_MAX = INT64_MAX; /* what a Java long holds */
-
-const char *head_parser_version(void)
-{
-    return "llhttp " TEXT(LLHTTP_VERSION_MAJOR) "." TEXT(LLHTTP_VERSION_MINOR) "." TEXT(
-        LLHTTP_VERSION_PATCH);
-}
 
 /* ---- the first line ---- */
 
@@ -486,110 +478,7 @@ static enum head_verdict judge_target(struct head *head, struct span target)
     return refuse(head, HEAD_BAD, "the target is neither a path nor a URL of http or https");
 }
 
-/* ---- the second opinion ---- */
-
-/* What llhttp has still to agree to. */
-struct second_opinion {
-    const struct head *head;
-    struct span target_or_reason;
-    size_t names, values; /* fields agreed about */
-    bool is_agreed;
-};
-
-/* Where it is empty llhttp may point anywhere. */
-static int compare(struct span ours, const char *at, size_t len)
-{
-    return ours.len == len && (len == 0 || ours.at == at) ? 0 : -1;
-}
-
-static int on_line(llhttp_t *parser, const char *at, size_t len)
-{
-    struct second_opinion *opinion = parser->data;
-
-    return compare(opinion->target_or_reason, at, len);
-}
-
-static int on_name(llhttp_t *parser, const char *at, size_t len)
-{
-    struct second_opinion *opinion = parser->data;
-
-    if (opinion->names == opinion->head->field_count || opinion->names != opinion->values)
-        return -1;
-    return compare(opinion->head->fields[opinion->names++].name, at, len);
-}
-
-static int on_value(llhttp_t *parser, const char *at, size_t len)
-{
-    struct second_opinion *opinion = parser->data;
-
-    if (opinion->names != opinion->values + 1)
-        return -1;
-    while (len > 0 && char_is_blank(at[len - 1]))
-        len--; /* llhttp leaves them in */
-    return compare(opinion->head->fields[opinion->values++].value, at, len);
-}
-
-static int on_head(llhttp_t *parser)
-{
-    struct second_opinion *opinion = parser->data;
-    const struct head *head = opinion->head;
-    const unsigned framing = F_CONTENT_LENGTH | F_TRANSFER_ENCODING | F_CHUNKED;
-    unsigned due = 0;
-
-    if (head->has_content_length)
-        due = F_CONTENT_LENGTH;
-    else if (head->body == BODY_CHUNKED)
-        due = F_TRANSFER_ENCODING | F_CHUNKED;
-    opinion->is_agreed =
-        opinion->values == head->field_count && parser->http_major == 1 &&
-        parser->http_minor == head->minor && (parser->flags & framing) == due &&
-        (!head->has_content_length || parser->content_length == head->content_length);
-    return HPE_PAUSED;
-}
-
-static bool agrees(const char *bytes, size_t size, const struct head *head, struct span line,
-                   enum head_type type, llhttp_t *parser)
-{
-    static const llhttp_settings_t settings = {
-        .on_url = on_line,
-        .on_status = on_line,
-        .on_header_field = on_name,
-        .on_header_value = on_value,
-        .on_headers_complete = on_head,
-    };
-    struct second_opinion opinion = { .head = head, .target_or_reason = line };
-
-    llhttp_init(parser, type == HEAD_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
-    parser->data = &opinion;
-    return llhttp_execute(parser, bytes, size) == HPE_PAUSED && opinion.is_agreed &&
-           llhttp_get_error_pos(parser) == bytes + size;
-}
-
-/* HTTP's methods that llhttp knows, but CONNECT. */
-static bool is_spoken(struct span method)
-{
-#define METHOD(number, name, text)                                                                 \
-    if (span_is(method, SPAN(#text)))                                                              \
-        return (number) != HTTP_CONNECT;
-    HTTP_METHOD_MAP(METHOD)
-#undef METHOD
-    return false;
-}
-
-static enum head_verdict ask_about_request(const char *bytes, size_t size, struct head *head,
-                                           struct span target)
-{
-    llhttp_t parser;
-
-    if (!agrees(bytes, size, head, target, HEAD_REQUEST, &parser))
-        return is_spoken(head->method) ? refuse(head, HEAD_BAD, DISAGREEMENT)
-                                       : refuse(head, HEAD_UNSUPPORTED, "an unknown method");
-    if (!span_is(head->method, span_of(llhttp_method_name((llhttp_method_t)parser.method))))
-        return refuse(head, HEAD_BAD, DISAGREEMENT);
-    return HEAD_OK;
-}
-
-/* ---- both together ---- */
+/* ---- all of it ---- */
 
 static enum head_verdict split_head(enum head_type type, const char *bytes, size_t size,
                                     struct head *head, struct first_line *first,
@@ -629,10 +518,12 @@ enum head_verdict head_parse_request(const char *bytes, size_t size, struct head
         verdict = judge_host(head, &facts);
     if (verdict == HEAD_OK)
         verdict = judge_target(head, first.target);
-    if (verdict == HEAD_OK)
-        verdict = ask_about_request(bytes, size, head, first.target);
     if (verdict != HEAD_OK)
         return verdict;
+    if (!agree_about_request(bytes, size, head, first.target))
+        return agree_knows_method(first.method)
+                   ? refuse(head, HEAD_BAD, DISAGREEMENT)
+                   : refuse(head, HEAD_UNSUPPORTED, "an unknown method");
 
     head->expects_continue = facts.expects_continue && head->minor > 0;
     if (head->body == BODY_NONE || (head->body == BODY_LENGTH && head->content_length == 0))
@@ -644,7 +535,6 @@ enum head_verdict head_parse_response(const char *bytes, size_t size, struct hea
 {
     struct first_line first;
     struct facts facts;
-    llhttp_t parser;
     enum head_verdict verdict = split_head(HEAD_RESPONSE, bytes, size, head, &first, &facts);
 
     if (verdict != HEAD_OK)
@@ -656,8 +546,7 @@ enum head_verdict head_parse_response(const char *bytes, size_t size, struct hea
         return HEAD_BAD;
     if (verdict != HEAD_OK)
         return verdict;
-    if (!agrees(bytes, size, head, first.reason, HEAD_RESPONSE, &parser) ||
-        (unsigned)llhttp_get_status_code(&parser) != head->status)
+    if (!agree_about_response(bytes, size, head))
         return refuse(head, HEAD_BAD, DISAGREEMENT);
     if (head->body == BODY_NONE)
         head->body = BODY_CLOSE;

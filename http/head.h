@@ -42,9 +42,6 @@ struct head_scan {
 
 enum head_type { HEAD_REQUEST, HEAD_RESPONSE };
 
-/* "llhttp 8.1.0" */
-const char *head_parser_version(void);
-
 /* Look for the end of the head that starts at `bytes`, of which `len` are
  * there, the first of them those of earlier calls. HEAD_OK: *size is its
  * length, the empty line included. HEAD_TOO_LARGE when it is, or must become,

@@ -1,5 +1,5 @@
 /* main.c - the command line. */
-#include "http/head.h"
+#include "http/agree.h"
 #include "proxy/exit.h"
 #include "proxy/master.h"
 #include "tls/tls.h"
@@ -33,7 +33,7 @@ static enum exit_code refuse(void)
 static enum exit_code print_version(void)
 {
     (void)printf("red5-tls-proxy %s\n%s\nlibuv %s\n%s\n", VERSION, tls_library_version(),
-                 uv_version_string(), head_parser_version());
+                 uv_version_string(), agree_library_version());
     return EXIT_DONE;
 }
 
