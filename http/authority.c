@@ -30,10 +30,8 @@ bool authority_parse(struct span text, struct authority *a)
     size_t n = name_bytes(text);
 
     *a = (struct authority){ { text.at, n }, 0 };
-    if (n == 0 || memchr(text.at, '@', n) != NULL)
-        return false;
-    if (n == text.len)
-        return true;
+    if (n == 0 || n == text.len)
+        return n > 0;
     return text.at[n] == ':' &&
            parse_port((struct span){ text.at + n + 1, text.len - n - 1 }, &a->port);
 }

@@ -1,7 +1,8 @@
 /* authority.h - HOST[:PORT], as in a Host field or behind the scheme of a URL.
  *
  * Names and IPv6 addresses are compared as they are written, but for the case
- * of their letters; ports by their number. User info makes an authority none.
+ * of their letters; ports by their number. User info stays part of the name: no
+ * Host has any.
  */
 #ifndef HTTP_AUTHORITY_H
 #define HTTP_AUTHORITY_H

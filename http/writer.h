@@ -19,14 +19,13 @@ static inline struct writer writer_on(char *out, size_t size)
     return (struct writer){ out, out, size > 0 ? out + size : out, false };
 }
 
-/* Room for `n` more bytes, or NULL from here on: nothing smaller slips in behind. */
+/* Room for `n` more bytes, or NULL. */
 static inline char *writer_take(struct writer *w, size_t n)
 {
     char *room = w->next;
 
     if ((size_t)(w->end - w->next) < n) {
         w->is_full = true;
-        w->end = w->next;
         return NULL;
     }
     w->next += n;
