@@ -97,7 +97,7 @@ build/hostile_cases.h: test/lib/hostile.py
 # A fuzzer: clang's libFuzzer with what only computes, instrumented alike.
 FUZZED = -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 
-fuzz_objects = $(patsubst %.c,build/fuzz/%.o,$(filter base/% config/% http/%,$(sources))) $(llhttp_objects:%=build/fuzz/%)
+fuzz_objects = $(patsubst %.c,build/fuzz/%.o,$(filter base/% config/% http/% tls/%,$(sources))) $(llhttp_objects:%=build/fuzz/%)
 
 build/fuzz/fuzz_%: build/fuzz/test/fuzz/fuzz_%.o $(fuzz_objects)
 	$(Q)$(CLANG) -fsanitize=address,undefined,fuzzer -o $@ $^ $(library_libs)

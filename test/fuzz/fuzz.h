@@ -1,7 +1,7 @@
 /* fuzz.h - what the fuzzers share.
  *
  * Each is one file, test/fuzz/fuzz_<name>.c, with its seeds in test/fuzz/seeds/<name>/. It is
- * built with libFuzzer, AddressSanitizer and UBSan, and linked with base/, config/, http/ and
+ * built with libFuzzer, AddressSanitizer and UBSan, and linked with base/, config/, http/, tls/ and
  * llhttp. `make fuzz` runs all of them; what they find lies in build/fuzz/found-<name>-*, and
  * `build/fuzz/fuzz_<name> FILE` tries it again.
  */
