@@ -106,8 +106,8 @@ enum io_status pair_handshake(struct pair *p)
     for (int i = 0; i < TURNS && !(is_done && status == IO_OK); i++) {
         is_done = client_handshake(&p->client);
         pair_notice(p);
-        if (status != IO_OK)
-            status = tls_conn_handshake(p->conn);
+        while (status != IO_OK && (status = tls_conn_handshake(p->conn)) == IO_YIELD)
+            ;
         if (status == IO_ERROR || status == IO_EOF)
             break;
     }
