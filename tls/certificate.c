@@ -280,6 +280,17 @@ static const struct tls_certificate *hides(const struct tls_certificate *const *
     return NULL;
 }
 
+/* Where the first has no host names either, a certificate of another type of key
+ * is shown to the clients that cannot verify the first. */
+static bool stands_in(const struct tls_certificate *const *all, size_t i)
+{
+    bool is_alike = false;
+
+    for (size_t k = 0; k < i; k++)
+        is_alike |= certificate_is_alike(all[k], all[i]);
+    return all[0]->dns_name_count == 0 && all[i]->dns_name_count == 0 && !is_alike;
+}
+
 bool tls_certificate_is_hidden(const struct tls_certificate *const *all, size_t i,
                                struct error *reason)
 {
@@ -288,6 +299,8 @@ bool tls_certificate_is_hidden(const struct tls_certificate *const *all, size_t 
     const char *name = NULL;
     size_t hidden = 0;
 
+    if (stands_in(all, i))
+        return false;
     for (size_t n = 0; n < c->dns_name_count; n++) {
         const struct tls_certificate *other = hides(all, i, c->dns_names[n]);
 

@@ -132,6 +132,7 @@ HIDDEN = {
                         "first and second both have the name b.test; first is shown for it"),
     "no host name": ("DNS:a.test", "IP:127.0.0.1", "ecdsa",
                      "second is never shown: it has no host name that a client could ask for, and is not the first"),
+    "no host name, another type of key": ("IP:127.0.0.1", "IP:127.0.0.1", "rsa", None),
     "another type of key": ("DNS:a.test", "DNS:a.test", "rsa", None),
     "more precise": ("DNS:*.test", "DNS:a.test", "ecdsa", None),
 }

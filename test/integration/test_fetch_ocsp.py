@@ -54,6 +54,16 @@ def test_a_good_answer_is_kept(tmp_path, chain, authority, fetch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ca", "ocsp.der"]
 
 
+def test_what_was_fetched_is_stapled(tmp_path, chain, authority, fetch, start_proxy, echo, run_program):
+    fetch(chain)
+    main = {"chain": chain, "key": authority.key_of("main"), "ocsp": "ocsp.der"}
+    proxy = start_proxy(sections={"certificate main": main}, certificates="main", protocols="tunnel",
+                        tunnel_backend=echo.address)
+    assert "Cert Status: good" in run_program("s_client", "openssl", "s_client", "-connect",
+                                              f"127.0.0.1:{proxy.port()}", "-CAfile", authority.root, "-status")
+    assert "[certificate main] ocsp" not in proxy.log
+
+
 def test_an_answer_signed_by_whom_the_issuer_named_is_kept(chain, authority, responder, fetch):
     authority.issue("signer", extensions=SIGNER)
     responder.signer = "signer"
