@@ -68,6 +68,9 @@ build/asan/llhttp/%.o: $(LLHTTP_SOURCES)/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g $(SANITIZE) -I$(LLHTTP_INCLUDE) -c -o $@ $<
 
+# Said before the compiler misses the header.
+$(addsuffix /http/agree.o,build build/asan build/fuzz): | $(if $(llhttp_library),,$(LLHTTP_SOURCES)/llhttp.c)
+
 $(LLHTTP_SOURCES)/%.c:
 	@echo 'llhttp is missing: neither pkg-config finds libllhttp, nor is there $@.' >&2
 	@echo 'scripts/install-deps --build installs it.' >&2
@@ -78,6 +81,7 @@ test_objects             = $(filter-out build/asan/proxy/main.o,$(sources:%.c=bu
 test_channel_objects     = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
 test_tls_objects         = $(test_objects) $(addprefix build/asan/test/unit/,authority.o tls_client.o tls_pair.o)
 test_certificate_objects = $(test_tls_objects)
+test_hostile_alone_objects = $(addprefix build/asan/http/,head.o body.o field.o chars.o)
 test_tickets_objects     = $(test_tls_objects)
 test_policy_objects      = $(test_tls_objects)
 test_verify_objects      = $(test_tls_objects)
@@ -87,8 +91,9 @@ test_staple_objects      = $(test_tls_objects)
 build/asan/test_%: build/asan/test/unit/test_%.o $$(or $$(test_$$*_objects),$(test_objects))
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(library_libs) $(cmocka_libs)
 
-build/asan/test/unit/test_hostile.o: build/hostile_cases.h
-build/asan/test/unit/test_hostile.o: DEFINES += -Ibuild
+hostile = $(addprefix build/asan/test/unit/,test_hostile.o test_hostile_alone.o)
+$(hostile): build/hostile_cases.h
+$(hostile): DEFINES += -Ibuild
 
 build/hostile_cases.h: test/lib/hostile.py
 	@mkdir -p $(@D)

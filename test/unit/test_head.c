@@ -272,6 +272,44 @@ static void judge_responses(void **state)
     check_rows(rows, COUNT(rows), HEAD_RESPONSE);
 }
 
+/* What need not wait for the end of the head, or of the line, to be refused. */
+static void refused_at_once(void **state)
+{
+    static const struct {
+        const char *name;
+        enum head_type type;
+        struct span bytes;
+        enum head_verdict verdict;
+    } rows[] = {
+        { "no method", HEAD_REQUEST, SPAN("("), HEAD_BAD },
+        { "TLS", HEAD_REQUEST, SPAN("\x16"), HEAD_BAD },
+        { "HTTP/0.9", HEAD_REQUEST, SPAN("GET /\r\n"), HEAD_BAD },
+        { "HTTP/2", HEAD_REQUEST, SPAN("PRI * HTTP/2.0\r\n"), HEAD_VERSION },
+        { "LF alone", HEAD_REQUEST, SPAN(GET "A\n"), HEAD_BAD },
+        { "CR alone", HEAD_REQUEST, SPAN(GET "A\rB"), HEAD_BAD },
+        { "NUL", HEAD_REQUEST, SPAN(GET "A\0"), HEAD_BAD },
+        { "NUL and LF", HEAD_REQUEST, SPAN(GET "A\0\n"), HEAD_BAD },
+        { "DEL among letters", HEAD_REQUEST, SPAN(GET "abcdefghijk\x7flmnopqrstuvw"), HEAD_BAD },
+        { "a folded line", HEAD_REQUEST, SPAN(GET " "), HEAD_BAD },
+        { "a line folded with a tab", HEAD_REQUEST, SPAN(GET "A: b\r\n\t"), HEAD_BAD },
+        { "no response", HEAD_RESPONSE, SPAN("HTTQ"), HEAD_BAD },
+        { "HTTP/2 as a response", HEAD_RESPONSE, SPAN("HTTP/2"), HEAD_BAD },
+        { "no status", HEAD_RESPONSE, SPAN("HTTP/1.1 OK\r\n"), HEAD_BAD },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *copy = guarded_copy(rows[i].bytes.at, rows[i].bytes.len);
+        struct head_scan scan = { 0 };
+        size_t size;
+
+        row_assert_int(&rows[i],
+                       head_scan(&scan, rows[i].type, copy, rows[i].bytes.len, MAX, &size),
+                       rows[i].verdict);
+        row_assert(&rows[i], scan.fault != NULL);
+    }
+}
+
 static bool text_is(struct span span, const char *text)
 {
     return span_is(span, span_of(text));
@@ -469,7 +507,7 @@ int main(void)
         cmocka_unit_test(judge_requests),        cmocka_unit_test(judge_responses),
         cmocka_unit_test(understand_a_request),  cmocka_unit_test(understand_more),
         cmocka_unit_test(bodies_of_responses),   cmocka_unit_test(heads_of_any_size),
-        cmocka_unit_test(every_byte_everywhere),
+        cmocka_unit_test(every_byte_everywhere), cmocka_unit_test(refused_at_once),
     };
 
     return cmocka_run_group_tests_name("head", tests, NULL, NULL);
