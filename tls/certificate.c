@@ -222,9 +222,7 @@ static int build(struct tls_certificate *c, struct error *err)
         return -1;
     if (chain_build(c->loaded, c->leaf, c->chain) < 0)
         return error_set(err, "memory has run out");
-    if (read_dns_names(c, err) < 0)
-        return -1;
-    return review_strength(c, err);
+    return read_dns_names(c, err);
 }
 
 struct tls_certificate *tls_certificate_load(const struct tls_certificate_options *options,
@@ -244,6 +242,8 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_option
         rc = read_chain(c, options->chain, report) + read_key(c, options, report);
     if (rc == 0 && build(c, &err) < 0)
         rc = fault(report, key_option, &err);
+    if (rc == 0 && review_strength(c, &err) < 0)
+        rc = fault(report, chain_option, &err);
     if (rc < 0) {
         tls_certificate_free(c);
         return NULL;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RSA_BITS_MIN = 2048, SOON_DAYS = 14, TIME_BYTES = 32 };
+enum { RSA_BITS_MIN = 2048, SECURITY_BITS_MIN = 112, SOON_DAYS = 14, TIME_BYTES = 32 };
 
 static const char better_key[] = "get a new one, RSA of 2048 bits or more or ECDSA on P-256 "
                                  "(scripts/make-csr makes it), and a certificate for it";
@@ -60,26 +60,43 @@ int review_key(EVP_PKEY *key, struct error *err)
     return 0;
 }
 
+/* What OpenSSL's security level 2 asks for, in bits: RSA 2048, SHA-224. */
+static int review_one(X509 *x, struct error *err)
+{
+    char name[CHAIN_NAME_BYTES];
+    int digest = NID_undef;
+    int bits = 0;
+
+    (void)chain_print_name(X509_get_subject_name(x), name);
+    if (EVP_PKEY_get_security_bits(X509_get0_pubkey(x)) < SECURITY_BITS_MIN)
+        return error_set(err,
+                         "the key of %s has %d bits, too few for today's clients; get another "
+                         "certificate",
+                         name, EVP_PKEY_get_bits(X509_get0_pubkey(x)));
+    if ((X509_get_extension_flags(x) & EXFLAG_SS) == 0 &&
+        X509_get_signature_info(x, &digest, NULL, &bits, NULL) == 1 && bits < SECURITY_BITS_MIN)
+        return error_set(err,
+                         "the certificate of %s is signed with %s, which clients refuse; get a new "
+                         "one",
+                         name, digest != NID_undef ? OBJ_nid2ln(digest) : "a weak digest");
+    return 0;
+}
+
 int review_strength(const struct tls_certificate *c, struct error *err)
 {
-    SSL_CTX *scratch = SSL_CTX_new(TLS_server_method());
-    int rc = scratch != NULL ? SSL_CTX_use_cert_and_key(scratch, c->leaf, c->key, c->chain, 1) : 0;
-    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    SSL_CTX *scratch;
+    int rc;
 
+    if (review_one(c->leaf, err) < 0)
+        return -1;
+    for (int i = 0; i < sk_X509_num(c->chain); i++)
+        if (review_one(sk_X509_value(c->chain, i), err) < 0)
+            return -1;
+    ERR_clear_error();
+    scratch = SSL_CTX_new(TLS_server_method());
+    rc = scratch != NULL ? SSL_CTX_use_cert_and_key(scratch, c->leaf, c->key, c->chain, 1) : 0;
     SSL_CTX_free(scratch);
-    if (rc == 1)
-        return 0;
-    if (reason == SSL_R_EE_KEY_TOO_SMALL || reason == SSL_R_CA_KEY_TOO_SMALL) {
-        ERR_clear_error();
-        return error_set(err, "%s has too few bits for today's clients; get a new certificate",
-                         reason == SSL_R_EE_KEY_TOO_SMALL ? "the key" : "the key of an issuer");
-    }
-    if (reason == SSL_R_CA_MD_TOO_WEAK) {
-        ERR_clear_error();
-        return error_set(err, "a certificate is signed with SHA-1 or weaker, which clients refuse; "
-                              "get a new one");
-    }
-    return tls_error_set(err, "the certificate cannot be used");
+    return rc == 1 ? 0 : tls_error_set(err, "the certificate cannot be used");
 }
 
 static const char *print_time(const ASN1_TIME *time, char out[TIME_BYTES])

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lib.authority import Authority
+from lib.authority import CA, Authority
 from lib.proxy import BINARIES, ini_text
 
 USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -73,7 +73,6 @@ FAULTS = {
     "short": (dict(key="rsa1024"), "the key has 1024 bits, too few for today's clients; get a new one, RSA of 2048"),
     "dsa": (dict(key="dsa"), "the key is of the type DSA, which no TLS client takes; get a new one, RSA of 2048"),
     "koblitz": (dict(key="secp256k1"), "the key is on the curve secp256k1, which TLS clients do not have; get a new"),
-    "sha1": (dict(digest="sha1"), "a certificate is signed with SHA-1 or weaker, which clients refuse; get a new one"),
 }
 
 
@@ -84,6 +83,39 @@ def test_what_no_client_takes_is_an_error(authority, check, name):
     code, (line,) = check({"main": pair(authority, name)})
     assert code == 1
     assert line.startswith(f"6: [certificate main] key: {sentence}")
+
+
+# What the issuer is, and the complaint: it stands at line 5, where the chain is named.
+WEAK = {
+    "old-digest": (dict(digest="sha1"), "the certificate of CN=old-digest is signed with sha1, which clients refuse"),
+    "old-key": (dict(key="rsa1024"), "the key of CN=old-key has 1024 bits, too few for today's clients; get another"),
+}
+
+
+@pytest.mark.parametrize("name", WEAK)
+def test_a_weak_intermediate_is_an_error(authority, check, name):
+    options, sentence = WEAK[name]
+    authority.issue(name, extensions=CA, by="root", **options)
+    authority.issue(f"below-{name}", names=NAMES, by=name)
+    code, (line,) = check({"main": pair(authority, f"below-{name}", name, "root")})
+    assert code == 1
+    assert line.startswith(f"5: [certificate main] chain: {sentence}")
+
+
+def test_a_certificate_signed_with_sha1_is_an_error(authority, check):
+    authority.issue("sha1", names=NAMES, digest="sha1")
+    assert check({"main": pair(authority, "sha1")}) == (1, [
+        "5: [certificate main] chain: the certificate of CN=sha1 is signed with sha1, which clients refuse; get a new "
+        "one"])
+
+
+def test_a_root_signed_with_sha1_is_nobodys_concern(tmp_path, check):
+    """Clients have it, and look at no signature on it."""
+    (tmp_path / "ca").mkdir()
+    authority = Authority(tmp_path / "ca")
+    authority.issue("root", extensions=CA, by=None, digest="sha1")
+    authority.issue("main", names=NAMES)
+    assert check({"main": pair(authority, "main")}) == (0, [])
 
 
 def test_an_expired_intermediate_is_named(authority, check):
