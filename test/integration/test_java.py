@@ -32,6 +32,26 @@ def test_the_screen_sharer_gets_through(start_proxy, nginx, classes, version, ru
     assert (session.protocol, session.tls, session.sni, session.certificate) == ("rtmp", version, "-", "main")
 
 
+@pytest.mark.parametrize("protocols", ["TLSv1", "SSLv2Hello,TLSv1"])
+def test_a_sharer_of_java_6_gets_through_on_a_legacy_listener(start_proxy, nginx, classes, protocols, tmp_path,
+                                                              run_program):
+    """Today's Java in the state of then: TLS 1.0, its one cipher, and a first message in the form of SSL 2."""
+    (tmp_path / "java.security").write_text("jdk.tls.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n")
+    proxy = start_proxy(rtmp_backend=nginx.rtmp_address, tls="legacy")
+    options = [f"-Djava.security.properties={tmp_path}/java.security", f"-Djdk.tls.client.protocols={protocols}",
+               "-Djdk.tls.client.cipherSuites=TLS_RSA_WITH_AES_128_CBC_SHA"]
+    assert run_program("sharer", "java", *options, "-cp", classes, "Sharer", str(proxy.port())) == "RTMP handshake done\n"
+    session = proxy.wait_for_session()
+    assert (session.tls, session.cipher) == ("TLSv1", "AES128-SHA")
+
+
+def test_its_first_message_is_refused_elsewhere(start_proxy, nginx, classes, start_program):
+    proxy = start_proxy(rtmp_backend=nginx.rtmp_address)
+    start_program("sharer", "java", "-Djdk.tls.client.protocols=SSLv2Hello,TLSv1.2", "-cp", classes, "Sharer",
+                  str(proxy.port()))
+    assert proxy.wait_for_session().end == "not_tls"
+
+
 def test_web_start_verifies_chain_and_host_name(start_proxy, nginx, classes, trust_store, run_program):
     """The root alone is enough for Java, which fetches no missing intermediate."""
     nginx.put_page("page.html", "a page\n")
