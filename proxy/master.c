@@ -92,12 +92,11 @@ static int catch_signals(struct master *m, struct error *err)
     return 0;
 }
 
-/* The files as the generation found them, whose own they were. */
-static void remember_files(struct master *m, struct generation *g)
+/* The files as they were when they were read. */
+static void remember_files(struct master *m, struct look *look)
 {
     look_free(m->known);
-    m->known = g->look;
-    g->look = NULL;
+    m->known = look;
 }
 
 static int start(struct master *m, struct generation *g, struct error *err)
@@ -113,7 +112,8 @@ static int start(struct master *m, struct generation *g, struct error *err)
     m->fleet.signal_fd = m->signal_fd;
     if (fleet_launch(&m->fleet, g, err) < 0)
         return -1;
-    remember_files(m, g);
+    remember_files(m, g->look);
+    g->look = NULL;
     return 0;
 }
 
@@ -144,23 +144,30 @@ static bool may_reload(const struct master *m)
            m->fleet.serving->was_ready;
 }
 
+static void set_log_level(const struct generation *g)
+{
+    log_set_level((enum log_level)g->config->proxy.log_level);
+}
+
 /* The new workers take the level with them. */
-static void launch(struct master *m, struct generation *g)
+static int launch(struct master *m, struct generation *g)
 {
     struct error err;
 
-    log_set_level((enum log_level)g->config->proxy.log_level);
+    set_log_level(g);
     if (fleet_launch(&m->fleet, g, &err) == 0)
-        return;
-    log_set_level((enum log_level)m->fleet.serving->generation->config->proxy.log_level);
-    log_error("%s; the running set-up stays", err.text);
+        return 0;
+    set_log_level(m->fleet.serving->generation);
+    log_error("reload: %s; the running set-up stays", err.text);
     generation_free(g);
+    return -1;
 }
 
 static void reload_if_wanted(struct master *m)
 {
     struct complaints c = { .file = m->config_path, .report = log_complaint };
     struct generation *g;
+    struct look *look;
 
     if (!m->wants_reload || !may_reload(m))
         return;
@@ -171,8 +178,12 @@ static void reload_if_wanted(struct master *m)
         log_error("reload: %s has faults; the running set-up stays", m->config_path);
         return;
     }
-    remember_files(m, g);
-    launch(m, g);
+    look = g->look;
+    g->look = NULL;
+    if (launch(m, g) == 0)
+        remember_files(m, look);
+    else
+        look_free(look);
 }
 
 static void renew(struct master *m)
@@ -186,7 +197,7 @@ static void renew(struct master *m)
                   m->config_path);
         return;
     }
-    launch(m, g);
+    (void)launch(m, g);
 }
 
 static void warn_of_lost_staples(const struct generation *g)
@@ -220,9 +231,8 @@ static void look_if_due(struct master *m)
     } else if (m->changed != NULL && look_is_equal(now, m->changed)) {
         log_info("reload: files that %s names have changed", m->config_path);
         look_free(m->changed);
-        look_free(m->known);
         m->changed = NULL;
-        m->known = now; /* tried once, whatever comes of it */
+        remember_files(m, now); /* tried once, whatever comes of it */
         renew(m);
     } else {
         look_free(m->changed);
@@ -310,6 +320,8 @@ static enum exit_code watch(struct master *m)
         reload_if_wanted(m);
         look_if_due(m);
         fleet_step(&m->fleet);
+        if (m->fleet.coming == NULL && m->fleet.serving != NULL) /* it may have been given up */
+            set_log_level(m->fleet.serving->generation);
     }
     return code;
 }
@@ -334,7 +346,7 @@ static enum exit_code serve(struct master *m)
     if (g == NULL)
         return EXIT_CONFIGURATION;
     log_open();
-    log_set_level((enum log_level)g->config->proxy.log_level);
+    set_log_level(g);
     if (start(m, g, &err) < 0) {
         log_error("%s", err.text);
         generation_free(g);

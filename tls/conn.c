@@ -160,7 +160,6 @@ static void on_message(int is_sent, int version, int type, const void *bytes, si
     (void)version;
     (void)bytes;
     (void)n;
-    (void)ssl;
     if (is_sent || type != SSL3_RT_HANDSHAKE)
         return;
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -168,6 +167,8 @@ static void on_message(int is_sent, int version, int type, const void *bytes, si
         conn->chatter = 0;
     conn->chatter_s = now.tv_sec;
     conn->is_flooded |= ++conn->chatter > CHATTER_MAX;
+    if (conn->is_flooded) /* ends the SSL_read that works through them, which may have 64 kB */
+        SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
 static void establish(struct tls_conn *conn)
@@ -356,11 +357,13 @@ const char *tls_conn_certificate(const struct tls_conn *conn)
     if (!conn->is_established)
         return NULL;
     context_choose(conn->context, conn->hello.name, &choice);
+    if (SSL_session_reused(conn->ssl) == 1)
+        return choice.certificates[0]->name;
     (void)SSL_get_signature_type_nid(conn->ssl, &type);
     for (size_t i = 0; i < choice.count; i++)
         if (is_of_type(choice.certificates[i], type))
             return choice.certificates[i]->name;
-    return choice.certificates[0]->name; /* resumed: nothing was signed */
+    return choice.certificates[0]->name;
 }
 
 static const struct verify_peer *peer_of(struct tls_conn *conn)

@@ -1,14 +1,15 @@
 """Reload: HUP for everything, changed files for certificates; whoever is connected notices nothing."""
 
 import os
+import resource
 import shutil
 import signal
-import subprocess
+import socket
 import threading
 
 import pytest
 
-from lib.backends import Echo, StandIn
+from lib.backends import StandIn
 from lib.proxy import open_files, refuses_new_connections
 from lib.waiting import PATIENCE, until
 
@@ -289,3 +290,28 @@ def test_watch_off(reloading, echo, certificates, others):
     with pytest.raises(AssertionError):
         proxy.wait_for_log("reload", timeout=13)
     assert proxy.connect(certificates.context()).exchange(b"x") == b"x"
+
+
+def test_new_workers_that_cannot_start_change_nothing(reloading, echo, any_tls):
+    """Here they have no descriptor left for a loop; the master has just enough to load the files."""
+    proxy = reloading.start(protocols="tunnel", tunnel_backend=echo.address, build="plain")
+    old, worker = proxy.connect(any_tls), proxy.workers()
+    before = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
+    reloading.edit("[listener front]", "[listener other]\nlisten = 127.0.0.1:0\ncertificates = main\n"
+                   f"rtmp_backend = {echo.address}\n[listener front]")
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (highest_descriptor(proxy.pid) + 4, before[1]))
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_for_log("the new workers cannot start; the running set-up stays")
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, before)
+    until(lambda: proxy.workers() == worker, "only the old worker")
+    port = int(proxy.find(r"listening on \S+:(\d+) for \[listener other\]")[0][1])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    assert proxy.connect(any_tls).exchange(b"x") == b"x"
+    assert old.exchange(b"x") == b"x"
+    reloading.hup()
+    assert proxy.find(r"listening on \S+:\d+ for \[listener other\]", lambda m: m[0])
+
+
+def highest_descriptor(pid):
+    return max(map(int, os.listdir(f"/proc/{pid}/fd")))
