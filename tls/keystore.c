@@ -161,11 +161,11 @@ static int explain(const struct walk *w, bool is_open, struct error *err)
     const struct keystore_options *o = w->options;
 
     if (legacy_is_missing())
-        return error_set(err,
-                         "%s is encrypted in a way that OpenSSL does not have here%s; or turn it "
-                         "into a new one with scripts/import-keystore",
-                         o->file->path,
-                         w->legacy.old == NULL ? "; install its legacy provider" : "");
+        return error_set(
+            err,
+            "%s is sealed or encrypted in a way that OpenSSL does not have here; %sturn "
+            "it into a new one with scripts/import-keystore",
+            o->file->path, w->legacy.old == NULL ? "install its legacy provider, or " : "");
     if (!is_open && o->password == NULL)
         return error_set(err,
                          "%s needs a password; name a file that holds it as keystore_password_file",

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from lib.authority import Authority
-from lib.proxy import TOP
+from lib.proxy import BINARIES, TOP
 from lib.verifiers import verify_everywhere
 
 IMPORT = TOP / "scripts/import-keystore"
@@ -77,6 +77,19 @@ def test_the_guide_ends_with_a_keystore_that_is_served_as_it_is(tmp_path, author
     keystore = follow_the_guide(tmp_path, authority, *options)
     keystore.chmod(0o644)
     serve({"keystore": keystore, "keystore_password_file": secret(tmp_path / "pass")}, warnings=["chmod o-r"])
+
+
+def test_old_encryption_needs_the_legacy_provider(tmp_path, authority):
+    """Which is a package of its own on some systems."""
+    keystore = follow_the_guide(tmp_path, authority, "-J-Dkeystore.pkcs12.legacy")
+    keystore.chmod(0o600)
+    secret(tmp_path / "pass")
+    (tmp_path / "proxy.ini").write_text(f"[certificate main]\nkeystore = {keystore}\nkeystore_password_file = pass\n")
+    done = subprocess.run([BINARIES["plain"], "-t", "-c", "proxy.ini"], cwd=tmp_path, text=True, capture_output=True,
+                          env={**os.environ, "OPENSSL_MODULES": "/none"}, timeout=30)
+    assert done.returncode == 1
+    assert (f"proxy.ini:2: [certificate main] keystore: {keystore} is sealed or encrypted in a way that OpenSSL does "
+            "not have here; install its legacy provider, or turn it into") in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["JKS", "JCEKS"])
