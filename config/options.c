@@ -156,7 +156,7 @@ const struct option options[] = {
       .help = "Send a TLS 1.3 session ticket after the handshake." },
 
     { "listener", "max_header_bytes", OPT_SIZE, LISTENER(max_header_bytes),
-      .min = KIB, .max = 64 * KIB, .fallback = "8k", .serves = OFFERS_HTTP | OFFERS_REDIRECT,
+      .min = KIB, .max = 64ull * KIB, .fallback = "8k", .serves = OFFERS_HTTP | OFFERS_REDIRECT,
       .help = "The longest head of a request or a response." },
     { "listener", "max_body_bytes", OPT_SIZE, LISTENER(max_body_bytes),
       .min = KIB, .max = 1024ull * 1024 * MIB, .word = "none", .fallback = "none", .serves = OFFERS_HTTP,
