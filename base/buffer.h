@@ -59,19 +59,33 @@ static inline void buffer_consume(struct buffer *b, size_t n)
         b->start = b->end = 0;
 }
 
+/* Leave `n` bytes free in front of the first that is produced. The buffer is empty. */
+static inline void buffer_leave_headroom(struct buffer *b, size_t n)
+{
+    assert(b->start == b->end && n <= b->size);
+    b->start = b->end = n;
+}
+
 /* Put `size` other bytes in the place of the `old_size` that stand `offset`
- * behind the head. False if there is no room: nothing was changed. */
+ * behind the head. What is before them moves, or if there is no room in front,
+ * what is behind. False if there is none there either: nothing was changed. */
 static inline bool buffer_replace(struct buffer *b, size_t offset, size_t old_size,
                                   const void *bytes, size_t size)
 {
-    unsigned char *at = buffer_head(b) + offset;
+    unsigned char *from = buffer_head(b);
 
     assert(offset + old_size <= buffer_len(b));
-    if (size > old_size && size - old_size > buffer_room(b))
+    if (size <= b->start + old_size) {
+        b->start = b->start + old_size - size;
+        memmove(buffer_head(b), from, offset);
+        memcpy(buffer_head(b) + offset, bytes, size);
+        return true;
+    }
+    if (size - old_size > buffer_room(b))
         return false;
-    memmove(at + size, at + old_size, buffer_len(b) - offset - old_size);
-    memcpy(at, bytes, size);
-    b->end = b->end - old_size + size;
+    memmove(from + offset + size, from + offset + old_size, buffer_len(b) - offset - old_size);
+    memcpy(from + offset, bytes, size);
+    b->end = b->end + size - old_size;
     return true;
 }
 

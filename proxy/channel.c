@@ -57,8 +57,6 @@ static enum io_status fill_from_source(struct channel *ch)
     enum io_status status;
     size_t n;
 
-    if (ch->read_max > 0 && ch->read_max < room)
-        room = ch->read_max;
     status = conn_read(ch->source, buffer_tail(ch->buffer), room, &n);
     if (status == IO_OK) {
         buffer_produce(ch->buffer, n);
@@ -72,15 +70,21 @@ static enum io_status fill_from_source(struct channel *ch)
     return status;
 }
 
+static bool take_buffer(struct channel *ch)
+{
+    ch->buffer = pool_get(ch->pool, ch->rank);
+    if (ch->buffer != NULL)
+        buffer_leave_headroom(ch->buffer, ch->headroom);
+    return ch->buffer != NULL;
+}
+
 static enum io_status fill(struct channel *ch)
 {
     enum io_status status = IO_OK;
 
     if (ch->feed_bytes == 0 && (ch->state != CHANNEL_OPEN || ch->is_held))
         return IO_IDLE;
-    if (ch->buffer == NULL)
-        ch->buffer = pool_get(ch->pool, ch->rank);
-    if (ch->buffer == NULL)
+    if (ch->buffer == NULL && !take_buffer(ch))
         return IO_STARVED;
     if (buffer_room(ch->buffer) == 0)
         return IO_IDLE; /* back-pressure: a full buffer asks for no reads */
@@ -125,7 +129,7 @@ void channel_open(struct channel *ch)
 {
     ch->judge = NULL;
     ch->credit = UINT64_MAX;
-    ch->read_max = 0;
+    ch->headroom = 0;
     ch->is_held = false;
     ch->must_not_end = false;
 }

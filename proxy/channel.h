@@ -49,7 +49,7 @@ struct channel {
     channel_judge *judge;      /* NULL: whatever comes may pass */
     void *judge_user;
     uint64_t credit;    /* bytes that may be delivered; UINT64_MAX in a tunnel */
-    size_t read_max;    /* of one read; 0: what the buffer has room for */
+    size_t headroom;    /* left free in front of what is read: for a head that grows */
     bool is_held;       /* nothing more is to be read for now */
     bool must_not_end;  /* the source's end is not the target's */
     const char *feed;   /* borrowed: bytes of ours, to be delivered before any other is read; */

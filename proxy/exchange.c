@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    /* While a head is waited for: a longer read would only be moved once more. */
-    HEAD_READ_BYTES = 32 * 1024,
+    /* By how much the head of a response may grow, without its body being moved. */
+    RESPONSE_HEADROOM_BYTES = 4096,
     /* A listener's max_header_bytes, and what is added to a head. */
     SCRATCH_BYTES = 64 * 1024 + 4096,
     /* Red5 and Tomcat refuse over 8192 bytes (tomcat 6.0 to 10.1,
@@ -250,7 +250,6 @@ static void pass_request(struct exchange *x, const struct head *head, size_t siz
     body_init(&x->request_body, head->body, head->content_length);
     if (head->body == BODY_LENGTH)
         channel_grant(x->in, head->content_length);
-    x->in->read_max = 0;
     x->request = PART_BODY;
 }
 
@@ -387,7 +386,6 @@ static void grant_response_body(struct exchange *x)
         channel_grant(x->out, x->response_body.left);
     else if (x->response_body.kind == BODY_CLOSE)
         channel_grant(x->out, UINT64_MAX);
-    x->out->read_max = 0;
     x->response = PART_BODY;
     x->is_final_seen = true;
 }
@@ -521,7 +519,7 @@ static void take_response_body(struct exchange *x)
     if (x->response_body.kind == BODY_CHUNKED && !x->response_body.is_done) {
         channel_grant(x->out, body_scan(&x->response_body, bytes, len));
         if (x->response_body.is_bad)
-            fail(x, END_BACKEND_TRUNCATED, 0, "a chunk that is none");
+            fail(x, END_BAD_RESPONSE, 0, "a chunk that is none");
         if (!x->response_body.is_done)
             return;
     }
@@ -571,7 +569,6 @@ static void reset(struct exchange *x)
     free(x->answer);
     x->answer = NULL;
     x->in->credit = x->out->credit = 0;
-    x->in->read_max = x->out->read_max = HEAD_READ_BYTES;
     x->in->is_held = x->out->is_held = false;
     x->in->must_not_end = x->out->must_not_end = true;
 }
@@ -592,6 +589,8 @@ struct exchange *exchange_new(const struct front *front, struct tls_conn *tls,
     in->judge = judge_request;
     out->judge = judge_response;
     in->judge_user = out->judge_user = x;
+    in->headroom = front->config->max_header_bytes;
+    out->headroom = RESPONSE_HEADROOM_BYTES;
     reset(x);
     return x;
 }

@@ -103,6 +103,7 @@ static enum session_state step_handshake(struct session *s)
     if ((limits_of(s)->offers & OFFERS_TUNNEL) == 0)
         return SESSION_ROUTING;
     s->protocol = PROTOCOL_TUNNEL;
+    channel_open(&s->in);
     if (limits_of(s)->tickets)
         tls_conn_send_ticket(s->client.tls);
     return SESSION_CONNECTING;
@@ -146,6 +147,7 @@ static enum session_state step_routing(struct session *s)
         session_end(s, END_WRONG_PROTOCOL, NULL);
     else if (s->protocol == PROTOCOL_HTTP)
         return start_http(s);
+    channel_open(&s->in);
     return s->end == END_NONE ? SESSION_CONNECTING : s->state;
 }
 
@@ -353,6 +355,7 @@ int session_open(struct session_set *set, const struct front *front, int fd,
     s->number = stats_next_session(set->stats);
     channel_init(&s->in, &s->client, &s->backend, &set->pool, POOL_FIRST_STEP);
     channel_init(&s->out, &s->backend, &s->client, &set->pool, POOL_NEXT_STEP);
+    s->in.headroom = front->config->max_header_bytes; /* it may be HTTP */
     list_init(&s->turn);
     list_append(&set->all, &s->link);
     set->count++;

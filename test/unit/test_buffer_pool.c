@@ -47,6 +47,52 @@ static void buffer_spans(void **state)
     pool_deinit(&pool);
 }
 
+/* In a buffer that holds "abcdef" behind some headroom, and is full up to some room. */
+static void bytes_in_the_place_of_others(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t headroom, offset, old_size;
+        const char *bytes, *expected; /* NULL: no room */
+        size_t start;
+    } rows[] = {
+        { "the same length", 4, 0, 2, "XY", "XYcdef", 4 },
+        { "shorter, in front", 4, 0, 2, "X", "Xcdef", 5 },
+        { "longer, into the headroom", 4, 0, 2, "123456", "123456cdef", 0 },
+        { "behind others, which move", 4, 2, 2, "1234", "ab1234ef", 2 },
+        { "nothing for something", 4, 2, 2, "", "abef", 6 },
+        { "something for nothing", 4, 0, 0, "12", "12abcdef", 2 },
+        { "at the end", 4, 6, 0, "12", "abcdef12", 2 },
+        { "too long in front, so what is behind moves", 1, 2, 2, "12345", "ab12345ef", 1 },
+        { "exactly as long as there is room behind", 0, 0, 0, "0123456789", "0123456789abcdef", 0 },
+        { "too long", 0, 0, 0, "0123456789x", NULL, 0 },
+        { "too long for each side alone", 5, 0, 0, "012345", NULL, 5 },
+        { "all of it", 3, 0, 6, "", "", 9 },
+    };
+    struct pool pool;
+
+    (void)state;
+    pool_init(&pool, SIZE, 1, 0);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *expected = rows[i].expected != NULL ? rows[i].expected : "abcdef";
+        struct buffer *b = pool_get(&pool, POOL_LAST_STEP);
+        bool is_done;
+
+        assert_non_null(b);
+        buffer_leave_headroom(b, rows[i].headroom);
+        memcpy(buffer_tail(b), "abcdef", 6);
+        buffer_produce(b, 6);
+        is_done = buffer_replace(b, rows[i].offset, rows[i].old_size, rows[i].bytes,
+                                 strlen(rows[i].bytes));
+        row_assert_int(&rows[i], is_done, rows[i].expected != NULL);
+        row_assert_int(&rows[i], buffer_head(b) - b->bytes, rows[i].start);
+        row_assert_int(&rows[i], buffer_len(b), strlen(expected));
+        row_assert_int(&rows[i], memcmp(buffer_head(b), expected, strlen(expected)), 0);
+        pool_put(&pool, b);
+    }
+    pool_deinit(&pool);
+}
+
 static void the_last_one_back_is_handed_out_first(void **state)
 {
     struct buffer *a, *b;
@@ -182,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_spans),
+        cmocka_unit_test(bytes_in_the_place_of_others),
         cmocka_unit_test(the_last_one_back_is_handed_out_first),
         cmocka_unit_test(a_buffer_comes_empty),
         cmocka_unit_test(the_ceiling_holds),
