@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { ANSWER_BYTES = 512 * 1024 }; /* before others have their turn */
+/* Before others have their turn. */
+enum { ANSWER_BYTES = 512 * 1024, HEAD_TURNS = 32 };
 
 static uint64_t now_of(const struct session *s)
 {
@@ -74,14 +75,32 @@ static enum session_state take_request(struct session *s)
     return SESSION_ANSWERING;
 }
 
+static bool is_head_wanted(const struct exchange *x)
+{
+    return x->request == PART_HEAD && x->answer == NULL && x->end == END_NONE;
+}
+
+/* TLS may hold more than one read gives, and no poll would tell. */
+static enum io_status fill_head(struct session *s)
+{
+    enum io_status status;
+    int turns = HEAD_TURNS;
+
+    do
+        status = channel_fill(&s->in);
+    while (status == IO_OK && is_head_wanted(s->http) && s->in.state == CHANNEL_OPEN &&
+           --turns > 0);
+    return status == IO_OK && turns == 0 ? IO_YIELD : status;
+}
+
 enum session_state session_http_step_request(struct session *s)
 {
     struct exchange *x = s->http;
     enum io_status status = IO_OK;
 
     look_at_backend(s);
-    if (x->request == PART_HEAD && x->answer == NULL && x->end == END_NONE)
-        status = channel_fill(&s->in);
+    if (is_head_wanted(x))
+        status = fill_head(s);
     if (status == IO_ERROR)
         session_end_client(s);
     if (x->end != END_NONE)
