@@ -1,7 +1,5 @@
 #include "tls/store.h"
 
-#include "tls/errors.h"
-
 #include <openssl/err.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
@@ -65,10 +63,9 @@ int store_load(const struct store_search *s, struct error *err)
         rc = error_set(err, "memory has run out");
     } else if ((store = OSSL_STORE_open(s->uri, ui, (void *)s->password, NULL, NULL)) == NULL) {
         rc = explain_no_store(s, err);
-    } else if (take_all(s, store) < 0) {
-        rc = tls_error_set(err, "the URI cannot be read");
-    } else if (s->key != NULL && *s->key == NULL) {
-        rc = error_set(err, "no private key is found at this URI");
+    } else if (take_all(s, store) < 0 || (s->key != NULL && *s->key == NULL)) {
+        rc = error_set(err, "nothing is found at this URI; its name may be wrong, or the PIN that "
+                            "key_password_file or the URI's pin-source names");
     } else if (s->certificates != NULL && sk_X509_num(s->certificates) == before) {
         rc = error_set(err, "no certificate is found at this URI");
     } else {
