@@ -77,3 +77,16 @@ def test_a_master_started_with_deaths_ignored_notices_them(start_proxy, echo, an
     client.close()
     proxy.signal(signal.SIGTERM)
     assert proxy.wait_for_exit() == 0
+
+
+def test_no_two_workers_draw_the_same_random_numbers(proxy, certificates):
+    """They were forked from one process, which has used OpenSSL before; and again, in a reload."""
+    context, randoms, holders = certificates.context("TLSv1.2"), set(), set()
+    for _ in range(2):
+        for _ in range(30):
+            client = proxy.connect(context)
+            randoms.add(client.received[11:43])  # of the ServerHello (RFC 5246, 7.4.1.3)
+            holders.add(proxy.worker_of(client))
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_for_log("reload done")
+    assert len(randoms) == 60 and len(holders) > 2

@@ -1,5 +1,6 @@
 #include "test/unit/unit.h"
 
+#include "proxy/backend_numbers.h"
 #include "proxy/stats.h"
 
 #include <sys/mman.h>
@@ -141,6 +142,44 @@ static void processes_never_exceed_the_maximum(void **state)
     stats_free(stats);
 }
 
+static void slots_are_taken_and_given_back(void **state)
+{
+    struct stats *stats = stats_new();
+
+    (void)state;
+    for (int i = 0; i < STATS_SLOTS; i++)
+        assert_int_equal(stats_take_slot(stats), i);
+    assert_int_equal(stats_take_slot(stats), -1);
+    stats_give_slot(stats, 17);
+    assert_int_equal(stats_take_slot(stats), 17);
+    assert_int_equal(stats_take_slot(stats), -1);
+    stats_free(stats);
+}
+
+static void a_backend_keeps_its_number_while_somebody_has_it(void **state)
+{
+    struct backend_numbers numbers = { 0 };
+    char text[16];
+
+    (void)state;
+    assert_int_equal(backend_numbers_take(&numbers, "a:1"), 0);
+    assert_int_equal(backend_numbers_take(&numbers, "b:1"), 1);
+    assert_int_equal(backend_numbers_take(&numbers, "b:1"), 1); /* the next generation */
+    backend_numbers_give(&numbers, 0);
+    backend_numbers_give(&numbers, 1);
+    assert_int_equal(backend_numbers_take(&numbers, "c:1"), 0);
+    assert_int_equal(backend_numbers_take(&numbers, "b:1"), 1);
+    for (int i = 2; i < STATS_BACKENDS; i++) {
+        (void)snprintf(text, sizeof(text), "d:%d", i);
+        assert_int_equal(backend_numbers_take(&numbers, text), i);
+    }
+    assert_int_equal(backend_numbers_take(&numbers, "e:1"), -1);
+    assert_int_equal(backend_numbers_take(&numbers, "c:1"), 0);
+    for (int i = 0; i < STATS_BACKENDS; i++)
+        while (numbers.rows[i].text != NULL)
+            backend_numbers_give(&numbers, i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +187,8 @@ int main(void)
         cmocka_unit_test(each_backend_has_its_own_limit),
         cmocka_unit_test(the_last_slot_counts),
         cmocka_unit_test(processes_never_exceed_the_maximum),
+        cmocka_unit_test(slots_are_taken_and_given_back),
+        cmocka_unit_test(a_backend_keeps_its_number_while_somebody_has_it),
     };
 
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);

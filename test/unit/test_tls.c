@@ -368,6 +368,43 @@ static void key_updates_go_unnoticed(void **state)
     }
 }
 
+/* As many as fit into what OpenSSL reads ahead: it must not work through them all. */
+static void a_flood_of_key_updates_is_a_fault(void **state)
+{
+    static const struct {
+        const char *name;
+        int count;
+        bool is_flood;
+    } rows[] = { { "100 at once", 100, false },
+                 { "too many even for two seconds", 202, true },
+                 { "2000", 2000, true } };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        enum io_status status;
+        struct pair p;
+        char byte;
+        size_t n;
+
+        pair_connect(&p, SOCK_STREAM, server, client);
+        for (int k = 0; k < rows[i].count; k++) {
+            row_assert_int(&rows[i], SSL_key_update(p.client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+            row_assert_int(&rows[i], SSL_do_handshake(p.client.ssl), 1);
+        }
+        client_write(&p.client, "x", 1);
+        pair_notice(&p);
+        while ((status = tls_conn_read(p.conn, &byte, 1, &n)) == IO_YIELD)
+            ;
+        row_assert_int(&rows[i], status, rows[i].is_flood ? IO_ERROR : IO_OK);
+        if (rows[i].is_flood) {
+            row_assert_string(&rows[i], tls_conn_fault(p.conn), "a flood of KeyUpdates");
+            row_assert_int(&rows[i], tls_conn_errno(p.conn), 0);
+            row_assert_int(&rows[i], tls_conn_read(p.conn, &byte, 1, &n), IO_ERROR);
+        }
+        pair_close(&p);
+    }
+}
+
 static void renegotiation_is_refused(void **state)
 {
     SSL_CTX *context = client_of(TLS1_2_VERSION);
@@ -740,6 +777,7 @@ int main(void)
         cmocka_unit_test(a_refused_send_waits_for_notice),
         cmocka_unit_test(reads_fill_what_they_are_given),
         cmocka_unit_test(key_updates_go_unnoticed),
+        cmocka_unit_test(a_flood_of_key_updates_is_a_fault),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(the_server_ends_first),
         cmocka_unit_test(the_client_ends_first),
