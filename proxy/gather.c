@@ -44,7 +44,7 @@ bool gather_start(struct gather *g, const char *raw, size_t raw_bytes, const cha
 
 bool gather_add(struct gather *g, const char *bytes, size_t len)
 {
-    return gather_body_bytes(g) + len <= GATHER_BODY_BYTES_MAX && append(g, bytes, len);
+    return append(g, bytes, len);
 }
 
 void gather_free(struct gather *g)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Of a body; one read more than this may be held. */
 enum { GATHER_BODY_BYTES_MAX = 1024 * 1024 };
 
 struct gather {
@@ -27,7 +28,7 @@ struct gather {
 bool gather_start(struct gather *g, const char *raw, size_t raw_bytes, const char *head,
                   size_t head_bytes);
 
-/* False when there is no room, or no memory, for more: nothing was added. */
+/* False when memory has run out: nothing was added. */
 bool gather_add(struct gather *g, const char *bytes, size_t len);
 
 void gather_free(struct gather *g);

@@ -157,7 +157,7 @@ static enum session_state lose_backend(struct session *s)
         s->out.state = CHANNEL_OPEN;
         return SESSION_CONNECTING;
     }
-    if (s->http->is_final_seen)
+    if (s->http->response != PART_HEAD)
         session_end(s, END_BACKEND_TRUNCATED, is_reset ? strerror(s->backend.error) : NULL);
     else if (is_reset)
         session_end(s, END_BACKEND_RESET, strerror(s->backend.error));
