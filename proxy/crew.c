@@ -390,7 +390,7 @@ void crew_step(struct crew *crew)
         kill_all(crew);
         return;
     }
-    log_info("sessions are left after the time they had; stopping them now");
+    log_info("the time for sessions to end is over; stopping the rest");
     crew_stop(crew);
 }
 

@@ -125,6 +125,20 @@ def test_revocation_takes_effect_at_a_reload_also_for_tickets(serve, backend, cl
     assert proxy.connect(clients.show(certificates.context("TLSv1.2"), "alice"))
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage", None], ids=["empty", "garbage", "gone"])
+def test_a_ca_file_that_breaks_lets_nobody_in_at_a_reload(start_proxy, backend, clients, certificates, tmp_path, content):
+    """The running set-up stays, with the CA it knows."""
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes((clients.directory / "ca.pem").read_bytes())
+    proxy = start_proxy(client_verify="required", client_ca=ca, rtmp_backend=backend.address)
+    ca.unlink() if content is None else ca.write_bytes(content)
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_for_log("the running set-up stays")
+    assert proxy.find(r"proxy\.ini:\d+: \[listener front\] client_ca: ")
+    assert is_refused(proxy, certificates.context("TLSv1.3"), backend)
+    assert proxy.connect(clients.show(certificates.context("TLSv1.2"), "alice"))
+
+
 def test_a_ticket_does_not_lead_to_a_listener_that_asks_for_more(start_proxy, backend, clients, certificates):
     ask = {"client_verify": "required", "client_ca": clients.directory / "ca.pem"}
     proxy = start_proxy(listeners={"open": {"rtmp_backend": backend.address},

@@ -1,9 +1,13 @@
 """OCSP stapling, as real clients see it. (What is refused, and why: test/unit/test_staple.c.)"""
 
+import datetime
 import signal
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
 
 from lib.waiting import PATIENCE
 
@@ -60,3 +64,31 @@ def test_answers_change_under_a_reload(start_proxy, certificates, echo, answer, 
         proxy.signal(signal.SIGHUP)
         proxy.wait_for_log("reload done", count=count)
         assert stapled(proxy, certificates) == (status == "V")
+
+
+def answer_until(certificates, file, seconds):
+    """A good answer that is over in so many seconds; openssl's own command knows minutes only."""
+    ca, leaf = certificates.directory / "ca", certificates.directory / "main/fullchain.pem"
+    issuer = x509.load_pem_x509_certificate((ca / "intermediate.pem").read_bytes())
+    key = serialization.load_pem_private_key((ca / "intermediate-key.pem").read_bytes(), None)
+    now = datetime.datetime.utcnow()
+    response = ocsp.OCSPResponseBuilder().add_response(
+        x509.load_pem_x509_certificate(leaf.read_bytes()), issuer, hashes.SHA1(), ocsp.OCSPCertStatus.GOOD,
+        now - datetime.timedelta(hours=1), now + datetime.timedelta(seconds=seconds), None, None,
+    ).responder_id(ocsp.OCSPResponderEncoding.NAME, issuer).sign(key, hashes.SHA256())
+    file.write_bytes(response.public_bytes(serialization.Encoding.DER))
+    return file
+
+
+@pytest.mark.long
+def test_an_answer_that_ends_while_we_serve(start_proxy, certificates, echo, tmp_path):
+    """Not sent from then on, and told of once; a new one is taken up by itself."""
+    file = answer_until(certificates, tmp_path / "main.ocsp", 5)
+    proxy = start(start_proxy, certificates, echo, file)
+    assert stapled(proxy, certificates)
+    proxy.wait_for_log(r"warn +\[certificate main\] ocsp: the response is over, nothing is stapled any more")
+    assert not stapled(proxy, certificates)
+    answer_until(certificates, file, 600)
+    proxy.wait_for_log("reload done", timeout=40)
+    assert stapled(proxy, certificates)
+    assert len(proxy.find("the response is over")) == 1

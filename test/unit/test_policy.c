@@ -374,6 +374,38 @@ static void names_and_key_types(void **state)
     }
 }
 
+/* Whatever a byte of the hello becomes, the server refuses it, waits for more or goes on. */
+static void damaged_hellos(void **state)
+{
+    static const unsigned char flips[] = { 0x01, 0x80, 0xff };
+    struct tls_context *server =
+        context_new((struct tls_options){ .policy = TLS_LEGACY, .rejects_unknown_names = true }, 4);
+    SSL_CTX *client = client_context_new(root.certificate);
+    long size = 1;
+
+    (void)state;
+    for (long at = 0; at < size; at++)
+        for (size_t i = 0; i < COUNT(flips); i++) {
+            enum io_status status;
+            struct pair p;
+            char *hello;
+
+            pair_open(&p, SOCK_STREAM, server, client, "main.test");
+            assert_int_equal(SSL_do_handshake(p.client.ssl), -1);
+            size = BIO_get_mem_data(p.client.out, &hello);
+            hello[at] = (char)(hello[at] ^ flips[i]);
+            client_send(&p.client);
+            pair_notice(&p);
+            while ((status = tls_conn_handshake(p.conn)) == IO_YIELD)
+                ;
+            assert_true(status == IO_ERROR || status == IO_WANT_READ);
+            pair_close(&p);
+        }
+    assert_true(size > 100);
+    SSL_CTX_free(client);
+    tls_context_free(server);
+}
+
 static struct tls_certificate *save_and_load(const char *name, const struct identity *i)
 {
     char chain[32], key[32];
@@ -420,6 +452,7 @@ int main(void)
         cmocka_unit_test(refused_options),
         cmocka_unit_test(curves),
         cmocka_unit_test(names_and_key_types),
+        cmocka_unit_test(damaged_hellos),
     };
 
     return cmocka_run_group_tests_name("policy", tests, set_up, tear_down);
