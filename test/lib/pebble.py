@@ -23,9 +23,14 @@ def build():
         return None
     if not shutil.which("go"):
         return "no Go here to build Pebble with"
-    done = subprocess.run(["go", "install", *(f"{MODULE}/{name}@{VERSION}" for name in names)], text=True,
-                          env={**os.environ, "GOBIN": str(PROGRAMS)}, capture_output=True, timeout=600)
-    return None if done.returncode == 0 else f"Pebble cannot be built: {done.stderr.strip().splitlines()[-1]}"
+    try:
+        subprocess.run(["go", "install", *(f"{MODULE}/{name}@{VERSION}" for name in names)], text=True, check=True,
+                       env={**os.environ, "GOBIN": str(PROGRAMS)}, capture_output=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        return "Pebble cannot be built within five minutes"
+    except subprocess.CalledProcessError as error:
+        return f"Pebble cannot be built: {error.stderr.strip().splitlines()[-1]}"
+    return None
 
 
 def free_port():

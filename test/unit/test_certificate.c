@@ -15,6 +15,8 @@ static struct identity renewed;  /* main's key in a newer certificate */
 static struct identity impostor; /* called as the intermediate, with another key */
 static struct identity crossed;  /* the root's name and key, signed by an older root */
 static struct identity older;
+static struct identity hen, egg; /* each has signed the other */
+static struct identity circled;  /* main's key in a certificate of the hen */
 static SSL_CTX *client;
 
 static char said[4096]; /* of the certificate loaded last */
@@ -173,6 +175,7 @@ static void keystores(void **state)
         { "its alias", "main.p12", "right.pass", "red5", "" },
         { "its alias in capitals", "main.p12", "right.pass", "RED5", "" },
         { "no password", "open.p12", NULL, NULL, "" },
+        { "no password, in its other encoding", "null.p12", NULL, NULL, "" },
         { "no MAC", "unsealed.p12", "right.pass", NULL, "" },
         { "a key that is not encrypted", "bare-key.p12", "right.pass", NULL, "" },
         { "old encryption", "old.p12", "right.pass", NULL, "" },
@@ -346,6 +349,14 @@ static void chains_in_any_order(void **state)
           X509_V_OK,
           "warning: chain: the certificate of CN=intermediate is no part of the chain and is not "
           "sent\n" },
+        { "issuers in a circle",
+          { circled.certificate, egg.certificate, hen.certificate },
+          "main < hen < egg",
+          X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+          "warning: chain: the issuer of CN=egg is missing: CN=hen; the server would send an "
+          "incomplete chain (if that is the root of a CA of your own, add it to the file: it is "
+          "not "
+          "sent)\n" },
         { "a root signed by an older one",
           { leaf.certificate, intermediate.certificate, root.certificate, crossed.certificate },
           "main < intermediate < root",
@@ -608,6 +619,7 @@ static void save_keystores(void)
     assert_int_equal(chmod("shared.p12", 0644), 0);
     save_keystore("unsealed.p12", leaf.key, leaf.certificate, -1, "secret");
     save_keystore("open.p12", leaf.key, leaf.certificate, 1, "");
+    save_keystore("null.p12", leaf.key, leaf.certificate, 1, NULL);
     save_keystore("keyless.p12", NULL, leaf.certificate, 1, "secret");
     save_keystore("bare.p12", leaf.key, NULL, 1, "secret");
     save_bare_key();
@@ -630,6 +642,16 @@ static void save_passwords(void)
     assert_int_equal(chmod("open.pass", 0644), 0);
 }
 
+static void make_circle(void)
+{
+    struct identity first = identity_new("hen", NULL, "EC", NULL);
+
+    egg = identity_new("egg", NULL, "EC", &first);
+    hen = identity_renew(&first, "hen", NULL, &egg);
+    circled = identity_renew(&leaf, "main", "DNS:example.org", &hen);
+    identity_free(&first);
+}
+
 static int set_up(void **state)
 {
     if (enter_temp_dir(state) != 0)
@@ -645,6 +667,7 @@ static int set_up(void **state)
     impostor = identity_new("intermediate", NULL, "EC", &root);
     older = identity_new("older", NULL, "EC", NULL);
     crossed = identity_renew(&root, "root", NULL, &older);
+    make_circle();
     client = client_context_new(root.certificate);
 
     save_chain("main.pem", &leaf);
