@@ -13,7 +13,7 @@ class Authority:
     def __init__(self, directory):
         self.directory = directory
         directory.mkdir()
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+        self.output("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                      "ca.key", "-out", "ca.pem", "-subj", "/O=Example/CN=Clients", "-days", "30")
         (directory / "index.txt").write_text("")
         (directory / "index.txt.attr").write_text("unique_subject = no\n")
@@ -24,19 +24,20 @@ class Authority:
             "certificate=ca.pem\nprivate_key=ca.key\ndefault_md=sha256\ndefault_days=30\ndefault_crl_days=30\n"
             "policy=p\n[p]\norganizationName=optional\ncommonName=supplied\n")
 
-    def openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
+    def output(self, *arguments):
+        return subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True,
+                              text=True).stdout
 
     def issue(self, name):
-        self.openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+        self.output("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
                      "-subj", f"/O=Example/CN={name}")
-        self.openssl("ca", "-config", "ca.cnf", "-batch", "-in", f"{name}.csr", "-out", f"{name}.pem", "-notext")
+        self.output("ca", "-config", "ca.cnf", "-batch", "-in", f"{name}.csr", "-out", f"{name}.pem", "-notext")
 
     def revoke(self, name):
-        self.openssl("ca", "-config", "ca.cnf", "-revoke", f"{name}.pem")
+        self.output("ca", "-config", "ca.cnf", "-revoke", f"{name}.pem")
 
     def publish(self):
-        self.openssl("ca", "-config", "ca.cnf", "-gencrl", "-out", "ca.crl")
+        self.output("ca", "-config", "ca.cnf", "-gencrl", "-out", "ca.crl")
 
     def show(self, context, name):
         context.load_cert_chain(self.directory / f"{name}.pem", self.directory / f"{name}.key")
@@ -81,6 +82,33 @@ def test_who_shows_a_good_one_is_in_the_log(serve, backend, certificates, client
     assert backend.accept().read(6) == b"\x03hello"
     client.close()
     assert proxy.wait_for_session().subject == "CN=alice,O=Example"
+
+
+@pytest.mark.parametrize("is_resumed", [False, True], ids=["full", "resumed"])
+def test_an_http_backend_is_told_who_it_is_and_by_nobody_else(serve, backend, certificates, clients, is_resumed):
+    """What the client says of itself in the same words does not get there, however it is spelt."""
+    proxy = serve("required", http_backend=backend.address)
+    context = clients.show(certificates.context("TLSv1.2"), "alice")
+    client = proxy.connect(context)
+    if is_resumed:
+        client = proxy.connect(context, session=client.tls.session)
+        assert client.tls.session_reused
+    client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\nX-SSL-Client-Verify: NONE\r\nx-ssl-client-subject: CN=root\r\n"
+                b"X_SSL_Client_Serial: 1\r\nX-Ssl_client-Fingerprint: 00\r\nConnection: close, X-SSL-Client-Verify\r\n\r\n")
+    head = b""
+    server = backend.accept()
+    while not head.endswith(b"\r\n\r\n"):
+        head += server.read(1)
+    told = [line.split(": ", 1) for line in head.decode().splitlines() if re.match("x.ssl", line, re.I)]
+    fields = dict(told)
+    assert len(fields) == len(told) == 5
+    assert fields["X-SSL-Client-Verify"] == "SUCCESS"
+    assert fields["X-SSL-Client-Subject"] == "CN=alice,O=Example"
+    assert fields["X-SSL-Client-Issuer"] == "CN=Clients,O=Example"
+    shown = clients.output("x509", "-in", "alice.pem", "-noout", "-serial", "-fingerprint", "-sha256")
+    serial, fingerprint = (line.split("=")[1] for line in shown.splitlines())
+    assert fields["X-SSL-Client-Serial"] == serial
+    assert fields["X-SSL-Client-Fingerprint"] == fingerprint.replace(":", "").lower()
 
 
 def test_required_refuses_who_shows_none(serve, backend, tls):
