@@ -55,7 +55,8 @@ class Browser:
 
     def complaints(self):
         """What it found worth a warning: mixed content, blocked and missing resources."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+        return [entry["message"] for entry in self.driver.get_log("browser")
+                if entry["level"] in ("WARNING", "SEVERE")]
 
     def close(self):
         self.driver.quit()

@@ -10,10 +10,10 @@ Fault: no leniency of a library's may hide what a proxy lets through.
 import re
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~]+) (HTTP/1\.[01])")
+REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~\x80-\xff]+) (HTTP/1\.[01])")
 STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9][0-9]) ([\t -~\x80-\xff]*)")
 FIELD = re.compile(rb"(" + TOKEN + rb"):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*")
-CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(;[\t -~\x80-\xff]*)?")
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t -~\x80-\xff]*)?")
 
 
 class Fault(AssertionError):
@@ -176,6 +176,17 @@ def read_response(peer, method="GET"):
     if response.status < 200 or response.status in (204, 304) or method == "HEAD":
         return response
     return take_body(reader, response, without=None)
+
+
+def refusal(client, method="GET"):
+    """The next response, which must be a small and complete one of the proxy's own, with the end behind it."""
+    response = read_response(client, method)
+    length = len(response.body)
+    assert response.version == "HTTP/1.1" and response.wants_close
+    assert response.get("Content-Length") == str(length) and 0 < length < 1000 or method == "HEAD"
+    assert client.end() == "close_notify"
+    client.close()
+    return response.status
 
 
 def ask(client, target="/", method="GET", fields="", body=b"", host="main.test"):

@@ -129,7 +129,8 @@ class Proxy:
 
     def sessions(self):
         """The sessions that have ended, from their lines in the log."""
-        return [parse_session(line) for line in self.log.splitlines() if re.match(r"\S+ +\w+ +session \d+ ", line)]
+        whole_lines = self.log.rpartition("\n")[0].splitlines()
+        return [parse_session(line) for line in whole_lines if re.match(r"\S+ +\w+ +session \d+ ", line)]
 
     def wait_for_sessions(self, count):
         """The lines of all sessions so far, once there are `count` of them; more is a fault."""

@@ -1,13 +1,16 @@
 """recorder.py - a backend that answers every request, and remembers exactly what it saw."""
 
-import collections
 import threading
 
 from lib import messages
 from lib.backends import ThreadedStandIn
 from lib.waiting import until
 
-Connection = collections.namedtuple("Connection", "requests raw faults")
+
+class Connection:
+    def __init__(self):
+        self.requests, self.raw, self.faults = [], bytearray(), []
+        self.is_over = False
 
 
 class Recorder(ThreadedStandIn):
@@ -16,14 +19,14 @@ class Recorder(ThreadedStandIn):
     `answer` makes the bytes of a response from a request; by default its body is the request's target.
     """
 
-    def __init__(self, answer=lambda request: messages.ok(request.target.encode())):
+    def __init__(self, answer=lambda request: messages.ok(request.target.encode("latin-1"))):
         self.connections = []
         self.answer = answer
         self.lock = threading.Lock()
         super().__init__()
 
     def serve(self, peer):
-        connection = Connection([], bytearray(), [])
+        connection = Connection()
         with self.lock:
             self.connections.append(connection)
         receive = peer.receive
@@ -38,11 +41,14 @@ class Recorder(ThreadedStandIn):
             while True:
                 request = messages.read_request(peer)
                 connection.requests.append(request)
-                peer.send(self.answer(request))
+                answer = self.answer(request)
+                peer.send(answer[:answer.index(b"\r\n\r\n") + 4] if request.method == "HEAD" else answer)
         except messages.End:
             pass
         except messages.Fault as fault:
             connection.faults.append(str(fault))
+        finally:
+            connection.is_over = True
 
     @property
     def requests(self):
