@@ -505,10 +505,10 @@ static void take_gathered(struct exchange *x)
         (void)buffer_replace(x->out->buffer, channel_judged(x->out), n, "", 0);
     if (x->response_body.is_bad)
         fail_response(x, "a chunk that is none");
-    else if (x->response_body.is_done || is_ended)
-        finish_gathered(x);
     else if (gather_body_bytes(&x->gather) > GATHER_BODY_BYTES_MAX)
         release_gathered(x);
+    else if (x->response_body.is_done || is_ended)
+        finish_gathered(x);
 }
 
 static void take_response_body(struct exchange *x)

@@ -69,7 +69,7 @@ class Authority:
         self.openssl("req", "-new", "-config", "ca.cnf", "-key", f"{name}.key", "-subj", f"/CN={name}",
                      "-out", f"{name}.csr")
         signer = ["-cert", f"{by}.pem", "-keyfile", f"{by}.key"] if by else ["-selfsign", "-keyfile", f"{name}.key"]
-        start, end = (f"{datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
+        start, end = (f"{datetime.datetime.utcnow() + datetime.timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
         self.openssl("ca", "-batch", "-notext", "-config", "ca.cnf", *signer, "-md", digest, "-startdate", start,
                      "-enddate", end, "-extfile", f"{name}.ext", "-in", f"{name}.csr", "-out", f"{name}.pem")
         return self.directory / f"{name}.pem"
