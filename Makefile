@@ -38,7 +38,7 @@ tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 fuzzers = $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 
-.PHONY: all asan test lint unit integration fuzz demo install clean help
+.PHONY: all asan test lint unit integration fuzz bench demo install clean help
 .DEFAULT_GOAL := all
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
@@ -147,6 +147,11 @@ fuzz-%: build/fuzz/fuzz_%
 	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=10000 -artifact_prefix=build/fuzz/found-$*- \
 	    build/fuzz/corpus/$* test/fuzz/seeds/$* >build/fuzz/$*.log 2>&1 || { cat build/fuzz/$*.log; exit 1; }; \
 	tail -1 build/fuzz/$*.log
+
+bench: ## install what is missing, then speed beside nginx and haproxy
+	scripts/install-deps --build --bench
+	$(MAKE) all
+	test/bench/http.py
 
 demo: ## install what is missing, then a picture through RTMPS and a page through HTTPS
 	scripts/install-deps --build --demo

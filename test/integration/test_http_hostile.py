@@ -1,6 +1,7 @@
 """Requests made to be understood in two ways. What the backend saw is compared with what the proxy believed: a
 parser that is stricter than any server's reads every byte that reaches the backend."""
 
+import os
 import random
 import socket
 
@@ -23,8 +24,9 @@ class Front:
     def __init__(self, directory, certificates):
         self.recorder = Recorder()
         self.context = certificates.context()
+        user = {"user": "root"} if os.geteuid() == 0 else {}
         self.proxy = Proxy(directory, {
-            "proxy": {"workers": 1, "stop_timeout": "5s", "user": "root"}, **certificates.sections(),
+            "proxy": {"workers": 1, "stop_timeout": "5s", **user}, **certificates.sections(),
             "listener front": {"listen": "127.0.0.1:0", "certificates": "main", "http_backend": self.recorder.address,
                                "header_timeout": "1s", "idle_timeout": "1s"}})
 
