@@ -1,9 +1,12 @@
 """Backends that do not answer as HTTP wants it: 502, never what they said."""
 
+import random
+
 import pytest
 
 from lib.backends import NeverAnswers, Refuses
-from lib.messages import get, ok, post, read_request, read_response, refusal
+from lib.messages import End, Fault, chunked, get, ok, post, read_request, read_response, refusal
+from lib.recorder import Recorder
 from lib.waiting import Stopwatch
 
 BAD = {
@@ -205,3 +208,62 @@ def test_a_backend_that_is_slow_to_come_up(start_proxy, closing, any_tls):
     read_request(server)
     server.send(ok(b"at last"))
     assert read_response(client).body == b"at last"
+
+
+PIECES = [text.encode().decode("unicode_escape").encode("latin-1") for text in r"""
+\r \n \r\n \r\n\r\n \0 \x20 \t : ; , \x0b \xff HTTP/1.0 HTTP/0.9 100 101 204 304 99 0\r\n\r\n
+5\r\nhello\r\n ffffffffffffffff\r\n
+Content-Length:\x205\r\n Content-Length:\x200\r\n Content-Length:3\r\n Content-Length:-1\r\n Content_Length:3\r\n
+Transfer-Encoding:\x20chunked\r\n Transfer-Encoding:gzip\r\n Transfer-Encoding\x20:\x20chunked\r\n Connection:close\r\n
+Connection:Content-Length\r\n Connection:upgrade\r\nUpgrade:websocket\r\n X:y\r\n\x20z\r\n
+HTTP/1.1\x20100\x20Continue\r\n\r\n
+HTTP/1.1\x20200\x20OK\r\nContent-Length:8\r\n\r\nsmuggled
+""".split()]
+BASES = [
+    ok(b"first"),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"fir", b"st", trailers="X-T: 1\r\n"),
+    b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok(b"first"),
+    b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",
+]
+
+
+def mutant(seed):
+    """A response with one to three faults."""
+    dice = random.Random(seed)
+    wire = dice.choice(BASES)
+    for _ in range(dice.randint(1, 3)):
+        place = dice.randrange(len(wire) + 1)
+        if dice.random() < 0.5:  # where a line begins
+            place = dice.choice([n + 2 for n in range(len(wire)) if wire[n:n + 2] == b"\r\n"] or [0])
+        if dice.random() < 0.7:
+            wire = wire[:place] + dice.choice(PIECES) + wire[place:]
+        else:
+            wire = wire[:place] + wire[place + dice.randint(1, 4):]
+    return wire
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("batch", range(5))
+def test_mutants(start_proxy, closing, any_tls, batch):
+    """Sixty each: a client whose parser forgives nothing gets an answer, an error or a reset; and what answers its
+    second request was made for it."""
+    answers = {}
+    recorder = closing(Recorder(lambda request: answers.get(request.target, ok(request.target.encode()))))
+    proxy = start_proxy(http_backend=recorder.address, response_timeout="1s", idle_timeout="1s")
+    for seed in range(60 * batch, 60 * (batch + 1)):
+        answers["/first"] = mutant(seed)
+        client = proxy.connect(any_tls)
+        client.send(get("/first"))
+        try:
+            response = read_response(client)
+            while response.status < 200:
+                assert response.status != 101, f"mutant {seed} {answers['/first']!r}"
+                response = read_response(client)
+            client.send(get("/second"))
+            assert read_response(client).body == b"/second", f"mutant {seed} {answers['/first']!r}"
+        except (End, BrokenPipeError, ConnectionResetError):
+            pass
+        except Fault as fault:
+            assert client.ended == "reset", f"mutant {seed} {answers['/first']!r}: {fault}"
+        client.close()
+    assert recorder.faults == []

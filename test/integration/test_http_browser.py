@@ -25,6 +25,15 @@ def test_a_page_with_all_its_parts_and_a_websocket(start_proxy, tomcat, browser)
     browser.wait_for_text("[still here]")
     assert browser.complaints() == []
 @pytest.mark.long
+def test_a_page_that_says_where_it_may_connect_to(start_proxy, tomcat, browser):
+    """Tomcat's policy names ws:// and its own http origin; the browser on https obeys, and the page works."""
+    proxy = start_proxy(http_backend=tomcat.address)
+    browser.open(proxy.port(), "/policy")
+    browser.wait_for_text("[hello]")
+    assert browser.complaints() == []
+
+
+@pytest.mark.long
 def test_somebody_logs_in_uploads_a_file_and_keeps_a_websocket_open(start_proxy, tomcat, browser, tmp_path):
     """What a user of OpenMeetings does; nothing of it is mixed content, and the cookie is Secure."""
     (tmp_path / "slides.bin").write_bytes(slides := os.urandom(3 << 20))
