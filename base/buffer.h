@@ -66,6 +66,18 @@ static inline void buffer_leave_headroom(struct buffer *b, size_t n)
     b->start = b->end = n;
 }
 
+/* Move what is held to `n` bytes behind the front, if it stands farther back. */
+static inline void buffer_make_room(struct buffer *b, size_t n)
+{
+    size_t len = buffer_len(b);
+
+    if (b->start <= n)
+        return;
+    memmove(b->bytes + n, buffer_head(b), len);
+    b->start = n;
+    b->end = n + len;
+}
+
 /* Put `size` other bytes in the place of the `old_size` that stand `offset`
  * behind the head. What is before them moves, or if there is no room in front,
  * what is behind. False if there is none there either: nothing was changed. */

@@ -86,6 +86,8 @@ static enum io_status fill(struct channel *ch)
         return IO_IDLE;
     if (ch->buffer == NULL && !take_buffer(ch))
         return IO_STARVED;
+    if (buffer_room(ch->buffer) == 0 && channel_judged(ch) == 0)
+        buffer_make_room(ch->buffer, ch->headroom); /* a head that the end of the buffer cuts */
     if (buffer_room(ch->buffer) == 0)
         return IO_IDLE; /* back-pressure: a full buffer asks for no reads */
 

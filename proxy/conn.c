@@ -24,6 +24,20 @@ static enum io_status fail_if(struct conn *c, enum io_status status)
     return status == IO_ERROR ? fail(c, tls_conn_errno(c->tls)) : status;
 }
 
+/* The other side has reset the connection. Linux keeps what it had sent before,
+ * but tells of it as of a clean end once the error was asked for (net/ipv4/tcp.c,
+ * tcp_recvmsg_locked). No event follows. */
+static enum io_status note_reset(struct conn *c, int error)
+{
+    if (!c->salvages || c->tls != NULL)
+        return fail(c, error);
+    c->is_broken = true;
+    c->is_full = true;
+    c->is_drained = false;
+    c->error = error;
+    return IO_WANT_WRITE;
+}
+
 static int socket_error(int fd)
 {
     int error = 0;
@@ -39,7 +53,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     if (status < 0) {
         c->armed = 0;
-        (void)fail(c, socket_error(c->fd));
+        (void)note_reset(c, socket_error(c->fd));
     } else {
         bool is_readable = (events & UV_READABLE) != 0;
         bool is_writable = (events & UV_WRITABLE) != 0;
@@ -84,6 +98,8 @@ enum io_status conn_peek(struct conn *c, unsigned char *first)
 
     if (c->has_failed)
         return IO_ERROR;
+    if (c->is_broken)
+        return fail(c, c->error);
     if (c->is_drained)
         return IO_WANT_READ;
     do
@@ -112,9 +128,11 @@ enum io_status conn_read(struct conn *c, void *out, size_t size, size_t *n)
     do
         got = recv(c->fd, out, size, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
+    if (got <= 0 && c->is_broken)
+        return fail(c, c->error);
     if (got == 0)
         return IO_EOF;
-    c->is_drained = got < (ssize_t)size;
+    c->is_drained = got < (ssize_t)size && !c->is_broken;
     if (got < 0)
         return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
     *n = (size_t)got;
@@ -138,7 +156,7 @@ enum io_status conn_write(struct conn *c, const void *bytes, size_t size, size_t
     while (put < 0 && errno == EINTR);
     c->is_full = put < (ssize_t)size;
     if (put < 0)
-        return errno == EAGAIN ? IO_WANT_WRITE : fail(c, errno);
+        return errno == EAGAIN ? IO_WANT_WRITE : note_reset(c, errno);
     *n = (size_t)put;
     return IO_OK;
 }
@@ -204,7 +222,7 @@ int conn_events(const struct conn *c)
 
 void conn_arm(struct conn *c, int mask)
 {
-    if (!c->is_open || c->is_closing || c->has_failed)
+    if (!c->is_open || c->is_closing || c->has_failed || c->is_broken)
         return;
     if (mask == 0 && !c->has_fin)
         mask = UV_DISCONNECT;

@@ -41,6 +41,8 @@ struct conn {
     bool is_open;    /* from conn_open() until the last callback after conn_close() */
     bool is_closing; /* conn_close() was called */
     bool has_failed; /* of no further use */
+    bool salvages;   /* plain: what came before a reset is still read; set by the owner */
+    bool is_broken;  /* a reset came, and `salvages`: it will fail when all is read */
     bool has_fin;    /* the other side's FIN is in the socket */
     bool is_drained; /* plain: reading again needs an event first */
     bool is_full;    /* plain: writing again needs an event first */

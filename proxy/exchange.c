@@ -297,12 +297,15 @@ static void take_request_body(struct exchange *x)
     const char *bytes = unjudged(x->in, &len);
     size_t n = body_scan(&x->request_body, bytes, len);
 
-    channel_grant(x->in, n);
     x->request_bytes += n;
+    if (max > 0 && x->request_bytes > max) {
+        x->request_body.is_done = false; /* what is over the limit stays here */
+        fail(x, END_BAD_REQUEST, 413, "the body is longer than max_body_bytes");
+        return;
+    }
+    channel_grant(x->in, n);
     if (x->request_body.is_bad)
         fail(x, END_BAD_REQUEST, 400, "a chunk that is none");
-    else if (max > 0 && x->request_bytes > max)
-        fail(x, END_BAD_REQUEST, 413, "the body is longer than max_body_bytes");
 }
 
 /* What follows the request waits for its turn, and is read no further. */
@@ -563,7 +566,7 @@ static void reset(struct exchange *x)
     x->request = x->response = PART_HEAD;
     x->request_bytes = 0;
     x->is_final_seen = x->has_continued = false;
-    x->is_backend_last = false;
+    x->is_backend_last = x->is_backend_broken = false;
     x->replay_bytes = 0;
     gather_free(&x->gather);
     free(x->answer);
@@ -627,7 +630,7 @@ bool exchange_response_is_done(const struct exchange *x)
     if (x->response != PART_BODY || out->feed_bytes > 0)
         return false;
     if (x->response_body.kind == BODY_CLOSE)
-        return out->state != CHANNEL_OPEN && channel_held(out) == 0;
+        return out->state != CHANNEL_OPEN && channel_held(out) == 0 && !x->is_backend_broken;
     return (x->response_body.kind != BODY_CHUNKED || x->response_body.is_done) && out->credit == 0;
 }
 
@@ -647,6 +650,8 @@ bool exchange_response_is_cut(const struct exchange *x)
         return false;
     if (x->response != PART_BODY)
         return true;
+    if (x->response_body.kind == BODY_CLOSE)
+        return x->is_backend_broken;
     if (x->response_body.kind == BODY_CHUNKED)
         return !x->response_body.is_done;
     return x->response_body.kind == BODY_LENGTH && out->credit > channel_held(out);

@@ -59,12 +59,13 @@ struct exchange {
     enum message_part response;
     struct body response_body;
     struct gather gather;
-    bool is_final_seen;   /* the head of a final response, or 101, has its credit */
-    bool has_continued;   /* 100 was passed on */
-    bool is_upgraded;     /* 101: a tunnel from here on */
-    bool is_last;         /* the client's connection ends behind this response */
-    bool is_backend_last; /* the backend's does */
-    bool has_surplus;     /* bytes came behind the response; they were dropped */
+    bool is_final_seen;     /* the head of a final response, or 101, has its credit */
+    bool has_continued;     /* 100 was passed on */
+    bool is_upgraded;       /* 101: a tunnel from here on */
+    bool is_last;           /* the client's connection ends behind this response */
+    bool is_backend_last;   /* the backend's does */
+    bool is_backend_broken; /* it was reset: its end is none of a message */
+    bool has_surplus;       /* bytes came behind the response; they were dropped */
 
     char *answer; /* owned: an answer of our own instead of the backend's; or NULL */
     size_t answer_bytes;

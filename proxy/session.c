@@ -235,7 +235,9 @@ static int backend_events(const struct session *s)
 {
     if (s->state == SESSION_RELAYING)
         return channel_events(&s->in, &s->backend) | channel_events(&s->out, &s->backend);
-    return s->state == SESSION_CONNECTING ? UV_WRITABLE : UV_READABLE;
+    if (s->state == SESSION_CONNECTING)
+        return UV_WRITABLE;
+    return s->state == SESSION_REQUEST ? UV_READABLE : 0;
 }
 
 static void session_arm(struct session *s)

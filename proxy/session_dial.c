@@ -65,7 +65,8 @@ static enum session_state start_dial(struct session *s)
         return s->state;
     }
     s->handles++;
-    s->backend.is_drained = true; /* what comes first is told by an event */
+    s->backend.salvages = s->http != NULL; /* an answer may stand before its reset */
+    s->backend.is_drained = true;          /* what comes first is told by an event */
     if (status == IO_OK)
         return end_dial(s);
     s->backend.is_full = true; /* writable is what tells the end of a dial */

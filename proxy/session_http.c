@@ -65,8 +65,9 @@ static enum session_state take_request(struct session *s)
     s->asked_ms = 0;
     s->attempts = 0;
     s->retry_ms = 0;
+    x->is_reused = s->backend.is_open && !s->backend.is_closing;
     if (x->answer == NULL)
-        return s->backend.is_open && !s->backend.is_closing ? SESSION_RELAYING : SESSION_CONNECTING;
+        return x->is_reused ? SESSION_RELAYING : SESSION_CONNECTING;
     s->end_state = SESSION_REQUEST;
     if (x->tls == NULL)
         s->answer_end = s->front->config->redirect != NULL ? END_FINISHED : END_PLAIN_HTTP;
@@ -166,6 +167,15 @@ static enum session_state lose_backend(struct session *s)
     return s->state;
 }
 
+/* A reset is an end too, for what was read before it. */
+static void note_backend(struct session *s)
+{
+    if (!s->backend.has_failed || s->out.state != CHANNEL_OPEN)
+        return;
+    s->out.state = CHANNEL_DRAINING;
+    s->http->is_backend_broken = true;
+}
+
 static void note_asked(struct session *s)
 {
     if (s->asked_ms == 0 && exchange_request_is_done(s->http))
@@ -175,23 +185,24 @@ static void note_asked(struct session *s)
 enum session_state session_http_relay(struct session *s)
 {
     struct exchange *x = s->http;
-    bool is_answered = exchange_response_is_done(x);
-    bool is_gone = s->backend.has_failed || exchange_response_is_cut(x);
+    bool is_answered;
 
+    note_backend(s);
     note_asked(s);
+    is_answered = exchange_response_is_done(x);
     if (s->client.has_failed)
         session_end_client(s);
     else if (x->end != END_NONE)
         session_end(s, x->end, x->fault);
     else if (is_answered && (s->is_ending || exchange_request_is_done(x)))
         return finish_exchange(s);
-    else if (is_answered && (x->is_last || s->backend.has_failed || s->out.state != CHANNEL_OPEN))
+    else if (is_answered && (x->is_last || s->out.state != CHANNEL_OPEN))
         return finish(s, s->out.state != CHANNEL_OPEN ? END_BACKEND_CLOSED : END_FINISHED, NULL);
     else if (s->in.state != CHANNEL_OPEN &&
              (exchange_request_is_cut(x) || conn_is_truncated(&s->client)))
         session_end(s, conn_is_truncated(&s->client) ? END_CLIENT_TRUNCATED : END_CLIENT_CLOSED,
                     NULL);
-    else if (!is_answered && is_gone)
+    else if (exchange_response_is_cut(x))
         return lose_backend(s);
     return s->state;
 }

@@ -253,3 +253,12 @@ class TestMaxBodyBytes:
         read_request(server)
         server.send(ok(bytes(5000)))
         assert read_response(client).body == bytes(5000)
+
+    def test_chunks_that_become_too_much(self, client, backend):
+        client.send(CHUNKED + chunked(bytes(1000))[:-5])
+        server = backend.accept()
+        read_request_head(server)
+        client.send(chunked(bytes(1000)))
+        assert refusal(client) == 413
+        server.read_to_end()
+        assert server.ended == "reset"
