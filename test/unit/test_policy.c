@@ -6,11 +6,11 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
-static struct identity root, ec, rsa, ec_other, ec_wild;
-static struct tls_certificate *certificates[4]; /* ec, rsa (the same names), ec_other, ec_wild */
+static struct identity root, ec, rsa, ec_other, ec_wild, ec_again;
+static struct tls_certificate *certificates[5];
 static char said[4096];
 
-enum { EC, RSA_, OTHER, WILD };
+enum { EC, RSA_, OTHER, WILD, AGAIN }; /* the first two and the last have the same names */
 
 static struct tls_context *context_new(struct tls_options options, size_t count)
 {
@@ -302,32 +302,32 @@ static void names_and_key_types(void **state)
         const char *chosen;
         bool is_reject;
     } rows[] = {
-        { "no name, any", NULL, TLS1_3_VERSION, NULL, NULL, 4, "ec", false },
-        { "no name, RSA alone", NULL, TLS1_3_VERSION, "RSA-PSS+SHA256", NULL, 4, "rsa", false },
-        { "no name, RSA alone, 1.2", NULL, TLS1_2_VERSION, "RSA+SHA256", "aRSA", 4, "rsa", false },
-        { "no name, ECDSA alone", NULL, TLS1_3_VERSION, "ECDSA+SHA256", NULL, 4, "ec", false },
-        { "a name, any", "main.test", TLS1_3_VERSION, NULL, NULL, 4, "ec", false },
-        { "a name, RSA alone", "main.test", TLS1_3_VERSION, "RSA-PSS+SHA256", NULL, 4, "rsa",
+        { "no name, any", NULL, TLS1_3_VERSION, NULL, NULL, 5, "ec", false },
+        { "no name, RSA alone", NULL, TLS1_3_VERSION, "RSA-PSS+SHA256", NULL, 5, "rsa", false },
+        { "no name, RSA alone, 1.2", NULL, TLS1_2_VERSION, "RSA+SHA256", "aRSA", 5, "rsa", false },
+        { "no name, ECDSA alone", NULL, TLS1_3_VERSION, "ECDSA+SHA256", NULL, 5, "ec", false },
+        { "a name, any", "main.test", TLS1_3_VERSION, NULL, NULL, 5, "ec", false },
+        { "a name, RSA alone", "main.test", TLS1_3_VERSION, "RSA-PSS+SHA256", NULL, 5, "rsa",
           false },
-        { "a name, RSA alone, 1.2", "main.test", TLS1_2_VERSION, "RSA+SHA256", "aRSA", 4, "rsa",
+        { "a name, RSA alone, 1.2", "main.test", TLS1_2_VERSION, "RSA+SHA256", "aRSA", 5, "rsa",
           false },
-        { "a name in upper case", "MAIN.Test", TLS1_2_VERSION, "RSA+SHA256", "aRSA", 4, "rsa",
+        { "a name in upper case", "MAIN.Test", TLS1_2_VERSION, "RSA+SHA256", "aRSA", 5, "rsa",
           false },
-        { "another certificate", "other.test", TLS1_3_VERSION, NULL, NULL, 4, "other", false },
-        { "a name before a wildcard", "a.main.test", TLS1_3_VERSION, NULL, NULL, 4, "other",
+        { "another certificate", "other.test", TLS1_3_VERSION, NULL, NULL, 5, "other", false },
+        { "a name before a wildcard", "a.main.test", TLS1_3_VERSION, NULL, NULL, 5, "other",
           false },
-        { "a wildcard", "b.main.test", TLS1_3_VERSION, NULL, NULL, 4, "wild", false },
-        { "a wildcard in upper case", "B.MAIN.TEST", TLS1_2_VERSION, NULL, NULL, 4, "wild", false },
-        { "a wildcard stands for one label", "b.c.main.test", TLS1_3_VERSION, NULL, NULL, 4, "ec",
+        { "a wildcard", "b.main.test", TLS1_3_VERSION, NULL, NULL, 5, "wild", false },
+        { "a wildcard in upper case", "B.MAIN.TEST", TLS1_2_VERSION, NULL, NULL, 5, "wild", false },
+        { "a wildcard stands for one label", "b.c.main.test", TLS1_3_VERSION, NULL, NULL, 5, "ec",
           false },
-        { "an unknown name", "unknown.test", TLS1_3_VERSION, NULL, NULL, 4, "ec", false },
-        { "an unknown name, RSA alone", "unknown.test", TLS1_3_VERSION, "RSA-PSS+SHA256", NULL, 4,
+        { "an unknown name", "unknown.test", TLS1_3_VERSION, NULL, NULL, 5, "ec", false },
+        { "an unknown name, RSA alone", "unknown.test", TLS1_3_VERSION, "RSA-PSS+SHA256", NULL, 5,
           "rsa", false },
-        { "reject: an unknown name", "unknown.test", TLS1_3_VERSION, NULL, NULL, 4, NULL, true },
-        { "reject: likewise, 1.2", "unknown.test", TLS1_2_VERSION, NULL, NULL, 4, NULL, true },
-        { "reject: no name", NULL, TLS1_3_VERSION, NULL, NULL, 4, "ec", true },
-        { "reject: a name", "main.test", TLS1_3_VERSION, NULL, NULL, 4, "ec", true },
-        { "reject: a wildcard", "b.main.test", TLS1_2_VERSION, NULL, NULL, 4, "wild", true },
+        { "reject: an unknown name", "unknown.test", TLS1_3_VERSION, NULL, NULL, 5, NULL, true },
+        { "reject: likewise, 1.2", "unknown.test", TLS1_2_VERSION, NULL, NULL, 5, NULL, true },
+        { "reject: no name", NULL, TLS1_3_VERSION, NULL, NULL, 5, "ec", true },
+        { "reject: a name", "main.test", TLS1_3_VERSION, NULL, NULL, 5, "ec", true },
+        { "reject: a wildcard", "b.main.test", TLS1_2_VERSION, NULL, NULL, 5, "wild", true },
     };
 
     (void)state;
@@ -360,13 +360,13 @@ static void names_and_key_types(void **state)
             row_assert_int(&rows[i], pair_handshake(&p), IO_OK);
             row_assert_string(&rows[i], tls_conn_certificate(p.conn), rows[i].chosen);
             shown = SSL_get0_peer_certificate(p.client.ssl);
-            for (size_t k = 0; k < 4; k++) /* and that is what the client got */
-                if (X509_cmp(shown, (X509 *[]){ ec.certificate, rsa.certificate,
-                                                ec_other.certificate, ec_wild.certificate }[k]) ==
-                    0)
-                    row_assert_string(&rows[i],
-                                      ((const char *[]){ "ec", "rsa", "other", "wild" })[k],
-                                      rows[i].chosen);
+            for (size_t k = 0; k < 5; k++) /* and that is what the client got */
+                if (X509_cmp(shown,
+                             (X509 *[]){ ec.certificate, rsa.certificate, ec_other.certificate,
+                                         ec_wild.certificate, ec_again.certificate }[k]) == 0)
+                    row_assert_string(
+                        &rows[i], ((const char *[]){ "ec", "rsa", "other", "wild", "again" })[k],
+                        rows[i].chosen);
         }
         pair_close(&p);
         SSL_CTX_free(client);
@@ -426,16 +426,18 @@ static int set_up(void **state)
     rsa = identity_new("main", "DNS:localhost,DNS:main.test", "RSA", &root);
     ec_other = identity_new("other", "DNS:other.test,DNS:a.main.test", "EC", &root);
     ec_wild = identity_new("wild", "DNS:*.main.test", "EC", &root);
+    ec_again = identity_new("again", "DNS:main.test,DNS:localhost,DNS:*.main.test", "EC", &root);
     certificates[EC] = save_and_load("ec", &ec);
     certificates[RSA_] = save_and_load("rsa", &rsa);
     certificates[OTHER] = save_and_load("other", &ec_other);
     certificates[WILD] = save_and_load("wild", &ec_wild);
+    certificates[AGAIN] = save_and_load("again", &ec_again);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct identity *all[] = { &root, &ec, &rsa, &ec_other, &ec_wild };
+    struct identity *all[] = { &root, &ec, &rsa, &ec_other, &ec_wild, &ec_again };
 
     for (size_t i = 0; i < COUNT(certificates); i++)
         tls_certificate_free(certificates[i]);

@@ -45,9 +45,17 @@ static SSL_CTX *client_of(int version, const struct identity *who)
     return context;
 }
 
+/* Lists of an intermediate CA need that CA to be known as well. */
+static const char *ca_of(const char *crl)
+{
+    bool is_of_chain =
+        crl != NULL && (strcmp(crl, "good.crl") == 0 || strcmp(crl, "middle.crl") == 0);
+
+    return is_of_chain ? "chain.pem" : "clients.pem";
+}
+
 static void who_may_pass(void **state)
 {
-    static const char ca[] = "clients.pem";
     static const char missing[] = "peer did not return a certificate";
     static const char unknown[] = "unable to get local issuer certificate";
     const struct {
@@ -74,13 +82,17 @@ static void who_may_pass(void **state)
           "certificate revoked" },
         { "no list of an intermediate", &deep, TLS_VERIFY_REQUIRED, "clients.crl",
           "unable to get certificate CRL" },
+        { "all lists of a chain", &deep, TLS_VERIFY_REQUIRED, "good.crl", NULL },
+        { "a revoked intermediate", &deep, TLS_VERIFY_REQUIRED, "middle.crl",
+          "certificate revoked" },
         { "a list that is over", &alice, TLS_VERIFY_REQUIRED, "old.crl", "CRL has expired" },
     };
 
     (void)state;
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
         for (size_t i = 0; i < COUNT(rows); i++) {
-            struct tls_context *server = context_new(rows[i].verify, ca, rows[i].crl);
+            struct tls_context *server =
+                context_new(rows[i].verify, ca_of(rows[i].crl), rows[i].crl);
             SSL_CTX *client = client_of(version, rows[i].who);
             struct pair p;
 
@@ -268,6 +280,18 @@ static void save_crl(const char *path, const struct identity *ca, EVP_PKEY *key,
     X509_CRL_free(crl);
 }
 
+static void join(const char *path, const char *first, const char *second)
+{
+    char *a = read_file(first);
+    char *b = read_file(second);
+    char both[8192];
+
+    (void)snprintf(both, sizeof(both), "%s%s", a, b);
+    write_file(path, both, strlen(both));
+    free(a);
+    free(b);
+}
+
 static void save_bad_files(void)
 {
     static const char garbage[] = "no certificate at all\n";
@@ -308,6 +332,12 @@ static int set_up(void **state)
     save_crl("old.crl", &clients, clients.key, NULL, -60);
     save_crl("others.crl", &others, others.key, NULL, DAY_S);
     save_crl("forged.crl", &clients, others.key, NULL, DAY_S);
+    save_certificates("chain.pem", (X509 *[]){ clients.certificate, middle.certificate }, 2);
+    save_crl("none.part", &clients, clients.key, NULL, DAY_S);
+    save_crl("middle.part", &clients, clients.key, &middle, DAY_S);
+    save_crl("deep.part", &middle, middle.key, NULL, DAY_S);
+    join("good.crl", "none.part", "deep.part");
+    join("middle.crl", "middle.part", "deep.part");
     save_bad_files();
     certificate = load_pem("main", "main.pem", "main.key");
     return 0;
