@@ -2,6 +2,7 @@
 
 #include "proxy/conn.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { TURNS = 32 }; /* of one pump, however little each of them moves */
@@ -41,14 +42,19 @@ void channel_grant(struct channel *ch, uint64_t n)
 /* Bytes of our own; what is held had its credit before them. */
 static void fill_from_feed(struct channel *ch)
 {
+    struct channel_feed *feed = &ch->feeds[0];
     size_t room = buffer_room(ch->buffer);
-    size_t n = ch->feed_bytes < room ? ch->feed_bytes : room;
+    size_t n = feed->len < room ? feed->len : room;
 
-    memcpy(buffer_tail(ch->buffer), ch->feed, n);
+    memcpy(buffer_tail(ch->buffer), feed->bytes, n);
     buffer_produce(ch->buffer, n);
     channel_grant(ch, n);
-    ch->feed += n;
-    ch->feed_bytes -= n;
+    feed->bytes += n;
+    feed->len -= n;
+    if (feed->len == 0) {
+        ch->feeds[0] = ch->feeds[1];
+        ch->feeds[1].len = 0;
+    }
 }
 
 static enum io_status fill_from_source(struct channel *ch)
@@ -82,7 +88,7 @@ static enum io_status fill(struct channel *ch)
 {
     enum io_status status = IO_OK;
 
-    if (ch->feed_bytes == 0 && (ch->state != CHANNEL_OPEN || ch->is_held))
+    if (!channel_is_fed(ch) && (ch->state != CHANNEL_OPEN || ch->is_held))
         return IO_IDLE;
     if (ch->buffer == NULL && !take_buffer(ch))
         return IO_STARVED;
@@ -91,7 +97,7 @@ static enum io_status fill(struct channel *ch)
     if (buffer_room(ch->buffer) == 0)
         return IO_IDLE; /* back-pressure: a full buffer asks for no reads */
 
-    if (ch->feed_bytes > 0)
+    if (channel_is_fed(ch))
         fill_from_feed(ch);
     else
         status = fill_from_source(ch);
@@ -118,7 +124,7 @@ static enum io_status flush(struct channel *ch)
         }
         return status;
     }
-    if (ch->state != CHANNEL_DRAINING || ch->must_not_end || ch->feed_bytes > 0)
+    if (ch->state != CHANNEL_DRAINING || ch->must_not_end || channel_is_fed(ch))
         return IO_IDLE;
 
     status = conn_shutdown(ch->target);
@@ -162,8 +168,16 @@ void channel_judge_again(struct channel *ch)
 
 void channel_feed(struct channel *ch, const char *bytes, size_t len)
 {
-    ch->feed = bytes;
-    ch->feed_bytes = len;
+    struct channel_feed *feed = &ch->feeds[channel_is_fed(ch)];
+
+    assert(feed->len == 0);
+    feed->bytes = bytes;
+    feed->len = len;
+}
+
+bool channel_is_fed(const struct channel *ch)
+{
+    return ch->feeds[0].len > 0;
 }
 
 enum io_status channel_fill(struct channel *ch)

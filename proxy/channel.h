@@ -48,12 +48,15 @@ struct channel {
     struct buffer *buffer;     /* the pool's; NULL while no bytes are held */
     channel_judge *judge;      /* NULL: whatever comes may pass */
     void *judge_user;
-    uint64_t credit;    /* bytes that may be delivered; UINT64_MAX in a tunnel */
-    size_t headroom;    /* left free in front of what is read: for a head that grows */
-    bool is_held;       /* nothing more is to be read for now */
-    bool must_not_end;  /* the source's end is not the target's */
-    const char *feed;   /* borrowed: bytes of ours, to be delivered before any other is read; */
-    size_t feed_bytes;  /* they need no credit of the judge's */
+    uint64_t credit;   /* bytes that may be delivered; UINT64_MAX in a tunnel */
+    size_t headroom;   /* left free in front of what is read: for a head that grows */
+    bool is_held;      /* nothing more is to be read for now */
+    bool must_not_end; /* the source's end is not the target's */
+    struct channel_feed {
+        const char *bytes; /* borrowed */
+        size_t len;
+    } feeds[2];         /* bytes of ours, to be delivered before any other is read; they need
+                           no credit of the judge's */
     uint64_t received;  /* bytes the source has given */
     uint64_t delivered; /* bytes the target has taken */
 };
@@ -79,9 +82,12 @@ void channel_judge_again(struct channel *ch);
 /* Forget what is held and may not be delivered. */
 void channel_drop(struct channel *ch);
 
-/* Deliver `bytes` (borrowed until they are) before whatever else is read. All
- * that is held must have its credit. */
+/* Deliver `bytes` (borrowed until they are) before whatever else is read, and
+ * behind those of one earlier call. All that is held must have its credit. */
 void channel_feed(struct channel *ch, const char *bytes, size_t len);
+
+/* Bytes of ours are still to be delivered. */
+bool channel_is_fed(const struct channel *ch);
 
 /* Read once, write nothing: to look at bytes before the target is there.
  * IO_OK: there are new bytes, or the source has ended (state says so). */

@@ -125,16 +125,11 @@ static void answer_with_file(struct exchange *x, const struct override *file)
 {
     int n;
 
-    if (!set_answer(x, ANSWER_ROOM_BYTES + file->len))
+    if (!set_answer(x, ANSWER_ROOM_BYTES))
         return;
     n = answer_file(file->name, file->len, x->is_last, x->answer, ANSWER_ROOM_BYTES);
-    if (n < 0)
-        return;
-    x->answer_bytes = (size_t)n;
-    if (x->is_head)
-        return;
-    memcpy(x->answer + n, file->bytes, file->len);
-    x->answer_bytes += file->len;
+    x->answer_bytes = n > 0 ? (size_t)n : 0;
+    x->file = x->is_head ? NULL : file;
 }
 
 /* ---- the request ---- */
@@ -470,14 +465,13 @@ static void finish_gathered(struct exchange *x)
     len = openmeetings_rewrite_jnlp(body, len, (struct span){ x->host, x->host_bytes });
     (void)head_parse_response(g->bytes, g->raw_bytes, &head); /* it did before */
     n = write_response(x, &head, (int64_t)len);
-    if (n < 0 || !set_answer(x, (size_t)n + len)) {
+    if (n < 0 || !set_answer(x, (size_t)n)) {
         fail_response(x, "a response head that is too long");
         return;
     }
     memcpy(x->answer, scratch, (size_t)n);
-    memcpy(x->answer + n, body, len);
-    gather_free(g);
-    channel_feed(x->out, x->answer, (size_t)n + len);
+    channel_feed(x->out, x->answer, (size_t)n);
+    channel_feed(x->out, body, len);
     x->response_body.is_done = true;
     x->response_body.left = 0;
     x->response_body.kind = BODY_LENGTH;
@@ -571,6 +565,8 @@ static void reset(struct exchange *x)
     gather_free(&x->gather);
     free(x->answer);
     x->answer = NULL;
+    x->file = NULL;
+    x->is_head = x->is_old = false;
     x->in->credit = x->out->credit = 0;
     x->in->is_held = x->out->is_held = false;
     x->in->must_not_end = x->out->must_not_end = true;
@@ -627,7 +623,7 @@ bool exchange_response_is_done(const struct exchange *x)
 {
     const struct channel *out = x->out;
 
-    if (x->response != PART_BODY || out->feed_bytes > 0)
+    if (x->response != PART_BODY || channel_is_fed(out))
         return false;
     if (x->response_body.kind == BODY_CLOSE)
         return out->state != CHANNEL_OPEN && channel_held(out) == 0 && !x->is_backend_broken;
@@ -646,7 +642,7 @@ bool exchange_response_is_cut(const struct exchange *x)
 {
     const struct channel *out = x->out;
 
-    if (out->state == CHANNEL_OPEN || out->feed_bytes > 0)
+    if (out->state == CHANNEL_OPEN || channel_is_fed(out))
         return false;
     if (x->response != PART_BODY)
         return true;

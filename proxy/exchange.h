@@ -69,6 +69,7 @@ struct exchange {
 
     char *answer; /* owned: an answer of our own instead of the backend's; or NULL */
     size_t answer_bytes;
+    const struct override *file; /* the front's: what follows `answer`, or NULL */
 
     /* what went wrong */
     enum end_reason end; /* END_NONE: nothing */

@@ -51,7 +51,7 @@ struct session {
     enum protocol protocol;
     enum end_reason end;
     enum session_state end_state; /* when the reason came up */
-    enum end_reason answer_end;   /* ANSWERING: the reason, once it is delivered */
+    enum end_reason answer_end;   /* ANSWERING, is_ending: the reason, once all is delivered */
     enum end_reason first_close;  /* the side that ended its direction first */
     enum io_status client_wait;   /* before the channels: what the client conn waits for */
     const char *fault;            /* what went wrong, if something did; constant text */

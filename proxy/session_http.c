@@ -120,16 +120,28 @@ enum session_state session_http_step_request(struct session *s)
 
 /* ---- RELAYING ---- */
 
-/* The client's connection ends behind what was delivered: with close_notify. */
+static enum session_state go_on_ending(struct session *s)
+{
+    if (s->out.state == CHANNEL_SHUT)
+        session_end(s, s->answer_end, s->fault);
+    else if (s->client.has_failed)
+        session_end_client(s);
+    return s->state;
+}
+
+/* The client's connection ends behind what was delivered: with close_notify,
+ * which may have to wait. From here on the session does nothing else: whatever
+ * the client still sends belongs to a request that has its response. */
 static enum session_state finish(struct session *s, enum end_reason reason, const char *fault)
 {
     s->is_ending = true;
+    s->answer_end = reason;
+    s->fault = fault;
+    s->in.is_held = true;
     s->out.must_not_end = false;
     s->out.state = CHANNEL_DRAINING;
     (void)channel_pump(&s->out, ANSWER_BYTES);
-    if (s->out.state == CHANNEL_SHUT || s->client.has_failed)
-        session_end(s, reason, fault);
-    return s->state;
+    return go_on_ending(s);
 }
 
 static enum session_state finish_exchange(struct session *s)
@@ -187,6 +199,8 @@ enum session_state session_http_relay(struct session *s)
     struct exchange *x = s->http;
     bool is_answered;
 
+    if (s->is_ending)
+        return go_on_ending(s);
     note_backend(s);
     note_asked(s);
     is_answered = exchange_response_is_done(x);
@@ -194,7 +208,7 @@ enum session_state session_http_relay(struct session *s)
         session_end_client(s);
     else if (x->end != END_NONE)
         session_end(s, x->end, x->fault);
-    else if (is_answered && (s->is_ending || exchange_request_is_done(x)))
+    else if (is_answered && exchange_request_is_done(x))
         return finish_exchange(s);
     else if (is_answered && (x->is_last || s->out.state != CHANNEL_OPEN))
         return finish(s, s->out.state != CHANNEL_OPEN ? END_BACKEND_CLOSED : END_FINISHED, NULL);
@@ -252,6 +266,8 @@ static void start_answer(struct session *s)
     if (x->is_last)
         leave_backend(s);
     channel_feed(&s->out, x->answer, x->answer_bytes);
+    if (x->file != NULL)
+        channel_feed(&s->out, x->file->bytes, x->file->len);
     s->out.is_held = true; /* nothing is read from a backend meanwhile */
     if (!x->is_last)
         return;
@@ -275,7 +291,7 @@ enum session_state session_http_step_answering(struct session *s)
         return s->state;
     if (status == IO_OK)
         session_set_make_ready(s->set, &s->turn);
-    if (s->http->is_last || s->out.feed_bytes > 0 || channel_held(&s->out) > 0)
+    if (s->http->is_last || channel_is_fed(&s->out) || channel_held(&s->out) > 0)
         return s->state;
     s->is_answered = false;
     exchange_next(s->http);
