@@ -68,6 +68,12 @@ def test_a_download_arrives_whole(curl, tmp_path, framing, size):
     assert (tmp_path / "file").read_bytes() == bytes(size)
 
 
+def test_an_old_client(curl, tmp_path):
+    """HTTP/1.0 knows no chunks: Tomcat is asked in that version too, and its end is the end."""
+    curl(f"/download?bytes={MIB}", "--http1.0", "--fail", "--output", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == bytes(MIB)
+
+
 def test_a_part_of_a_file(curl):
     """Range and 206 pass untouched."""
     text = curl("/login.html", "--range", "2-8", "--include")
