@@ -247,6 +247,15 @@ class TestMaxBodyBytes:
         assert not backend.was_dialled()
         assert self.proxy.wait_for_session().end == "bad_request"
 
+    def test_chunks_that_become_too_much(self, client, backend):
+        client.send(CHUNKED + chunked(bytes(1000))[:-5])
+        server = backend.accept()
+        read_request_head(server)
+        client.send(chunked(bytes(1000)))
+        assert refusal(client) == 413
+        server.read_to_end()
+        assert server.ended == "reset"
+
     def test_an_answer_may_be_longer(self, client, backend):
         client.send(get())
         server = backend.accept()

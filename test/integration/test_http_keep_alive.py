@@ -209,3 +209,20 @@ def test_term_lets_a_body_in_flight_arrive(start_proxy, backend, any_tls):
     assert read_response(client).body == body
     assert client.end() == "close_notify"
     assert proxy.wait_for_exit() == 0
+
+
+@pytest.mark.long
+def test_a_connection_that_is_kept_costs_little(start_proxy, recorder, any_tls):
+    """Between requests no buffer is held: OpenSSL's connection, some 12 kB, and our own state."""
+    proxy = start_proxy(build="plain", http_backend=recorder.address)
+
+    def keep(count):
+        for _ in range(count):
+            client = proxy.connect(any_tls)
+            for _ in range(3):
+                ask(client, "/", "POST", body=bytes(30000))
+
+    keep(20)
+    memory = proxy.memory()
+    keep(200)
+    assert (proxy.memory() - memory) / 200 < 20 * 1024
