@@ -316,3 +316,17 @@ def test_new_workers_that_cannot_start_change_nothing(reloading, echo, any_tls):
 
 def highest_descriptor(pid):
     return max(map(int, os.listdir(f"/proc/{pid}/fd")))
+
+
+def test_a_browsers_idle_connection_does_not_keep_an_old_worker(reloading, nginx, any_tls):
+    """It is closed in order; the browser makes another one when it needs one."""
+    nginx.put_page("page.html", "a page\n")
+    proxy = reloading.start(http_backend=nginx.http_address)
+    client, worker = proxy.connect(any_tls), proxy.workers()
+    client.send(b"GET /page.html HTTP/1.1\r\nHost: main.test\r\n\r\n")
+    while b"a page\n" not in client.unread:
+        client.unread += client.receive()
+    reloading.hup()
+    client.unread = b""
+    assert client.end() == "close_notify"
+    until(lambda: not set(worker) & set(proxy.workers()), "the old worker gone")

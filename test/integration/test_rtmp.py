@@ -1,5 +1,7 @@
 """Real RTMPS clients reach a real RTMP server, and every frame comes back as it went in."""
 
+import signal
+
 import pytest
 
 from lib.backends import HashingHttpServer
@@ -39,6 +41,23 @@ def test_a_player_gets_every_frame_that_was_published(proxy, nginx, clip, player
     playing.succeeds()
     assert frames(tmp_path / "played.flv") == frames(clip)
     assert {(s.listener, s.protocol, s.tls) for s in proxy.wait_for_sessions(2)} == {("rtmps", "rtmp", version)}
+
+
+def test_a_live_stream_outlives_reloads(proxy, nginx, clip, tmp_path, start_program):
+    """Its workers are of a generation that nobody else gets to any more; every frame arrives."""
+    url = f"rtmps://127.0.0.1:{proxy.port('rtmps')}/live/stream"
+    playing = start_program("player", *ffmpeg_player(url, tmp_path / "played.flv"))
+    nginx.wait_for_players("stream", 1)
+    publishing = start_program("publisher", *publish(clip, url))
+    count = 0
+    while publishing.process.poll() is None:  # two seconds
+        count += 1
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_for_log("reload done", count=count)
+    publishing.succeeds()
+    assert count > 1
+    playing.succeeds()
+    assert frames(tmp_path / "played.flv") == frames(clip)
 
 
 @pytest.mark.long
