@@ -23,6 +23,13 @@ static struct deadline request_deadline(const struct session *s)
     return (struct deadline){ s->entered_ms + l->keepalive_timeout_ms, END_KEEPALIVE_TIMEOUT };
 }
 
+/* Nothing moves, and it is the backend that should. */
+static bool is_backend_late(const struct session *s)
+{
+    return s->http->response == PART_GATHERED || conn_is_blocked(&s->backend) ||
+           (s->http->expects_continue && !s->http->has_continued);
+}
+
 /* While a body passes, only its progress counts; while a response is awaited,
  * only how long that takes. */
 static struct deadline exchange_deadline(const struct session *s)
@@ -32,7 +39,8 @@ static struct deadline exchange_deadline(const struct session *s)
     if (s->is_ending)
         return (struct deadline){ s->moved_ms + l->half_close_timeout_ms, END_HALF_CLOSE_TIMEOUT };
     if (s->http->response != PART_HEAD || s->asked_ms == 0)
-        return (struct deadline){ s->moved_ms + l->idle_timeout_ms, END_IDLE_TIMEOUT };
+        return (struct deadline){ s->moved_ms + l->idle_timeout_ms,
+                                  is_backend_late(s) ? END_RESPONSE_TIMEOUT : END_IDLE_TIMEOUT };
     return (struct deadline){ s->asked_ms + l->response_timeout_ms, END_RESPONSE_TIMEOUT };
 }
 
