@@ -5,6 +5,8 @@ import resource
 
 import pytest
 
+from lib.messages import ok, read_request, read_response
+
 MIB = 1 << 20
 
 
@@ -47,20 +49,31 @@ def test_silent_and_garbage_clients_do_not_disturb_a_real_one(start_proxy, backe
     proxy.wait_for_idle_descriptors()
 
 
+def talk_rtmp(client, backend):
+    client.send(b"\x03")
+    server = backend.accept()
+    assert server.read(1) == b"\x03"
+    server.send(b"answer")
+    assert client.read(6) == b"answer"
+
+
+def talk_http(client, backend):
+    client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n")
+    server = backend.accept()
+    read_request(server)
+    server.send(ok(b"answer"))
+    assert read_response(client).body == b"answer"
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("first", [b"\x03", b"G"], ids=["rtmp", "http"])
-def test_an_idle_session_owns_no_buffer(start_proxy, backend, any_tls, first):
+@pytest.mark.parametrize("talk", [talk_rtmp, talk_http], ids=["rtmp", "http"])
+def test_an_idle_session_owns_no_buffer(start_proxy, backend, any_tls, talk):
     """What it costs is OpenSSL's connection, some 12 kB, and our own state."""
     proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, http_backend=backend.address)
 
     def open_sessions(count):
         for _ in range(count):
-            client = proxy.connect(any_tls)
-            client.send(first)
-            server = backend.accept()
-            assert server.read(1) == first
-            server.send(b"answer")
-            assert client.read(6) == b"answer"
+            talk(proxy.connect(any_tls), backend)
 
     open_sessions(20)
     memory = proxy.memory()
