@@ -159,6 +159,22 @@ void channel_drop(struct channel *ch)
     put_empty_buffer(ch);
 }
 
+const char *channel_unjudged(const struct channel *ch, size_t *len)
+{
+    size_t judged = channel_judged(ch);
+
+    *len = channel_held(ch) - judged;
+    return *len > 0 ? (const char *)buffer_head(ch->buffer) + judged : NULL;
+}
+
+bool channel_pass_instead(struct channel *ch, size_t old, const char *bytes, size_t len)
+{
+    if (!buffer_replace(ch->buffer, channel_judged(ch), old, bytes, len))
+        return false;
+    channel_grant(ch, len);
+    return true;
+}
+
 void channel_judge_again(struct channel *ch)
 {
     if (ch->judge != NULL && channel_held(ch) > 0)

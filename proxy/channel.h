@@ -76,6 +76,13 @@ void channel_grant(struct channel *ch, uint64_t n);
 /* How many bytes of the buffer may be delivered already. */
 size_t channel_judged(const struct channel *ch);
 
+/* For a judge: the bytes that have no credit yet; NULL if there are none. */
+const char *channel_unjudged(const struct channel *ch, size_t *len);
+
+/* For a judge: put `len` bytes in the place of the next `old` of them, and let
+ * them pass. False if there is no room. */
+bool channel_pass_instead(struct channel *ch, size_t old, const char *bytes, size_t len);
+
 /* Show what is held to the judge once more. */
 void channel_judge_again(struct channel *ch);
 

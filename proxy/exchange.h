@@ -3,11 +3,12 @@
  *    client --> in:  head judged, written anew; body counted  --> backend
  *    client <-- out: head judged, written anew; body counted  <-- backend
  *
- * The judge of both channels of an HTTP session. It sees bytes when they have
- * been read, puts the head that goes on in the place of the one that came, and
- * grants credit for it and for the body. A body of known length is granted at
- * once, so that its bytes pass as those of a tunnel do; a chunked one is scanned.
- * What follows a message has no credit until it is its turn.
+ * What the judges of the two channels of an HTTP session (request.h, response.h)
+ * know of it. A judge sees bytes when they have been read, puts the head that goes
+ * on in the place of the one that came, and grants credit for it and for the body.
+ * A body of known length is granted at once, so that its bytes pass as those of a
+ * tunnel do; a chunked one is scanned. What follows a message has no credit until
+ * it is its turn.
  *
  * Nothing of a client's is ever sent on a connection of another, and what is not
  * understood is not passed on. An exchange knows neither state nor time: the
@@ -77,8 +78,17 @@ struct exchange {
     const char *fault;   /* constant text, or NULL */
 };
 
-/* Become the judge of both channels, which hold no judged byte yet. NULL when
- * memory has run out. All but `address` is borrowed. */
+enum {
+    EXCHANGE_HEAD_BYTES_MAX = 64 * 1024, /* of a response; a request's: max_header_bytes */
+    EXCHANGE_ADDED_BYTES_MAX = 4096,
+};
+
+/* Where a judge writes a new head before it takes the old one's place. One
+ * worker is one thread. */
+extern char exchange_scratch[EXCHANGE_HEAD_BYTES_MAX + EXCHANGE_ADDED_BYTES_MAX];
+
+/* What both channels' judges are called with. The channels hold no judged byte
+ * yet. NULL when memory has run out. All but `address` is borrowed. */
 struct exchange *exchange_new(const struct front *front, struct tls_conn *tls,
                               const struct addr *address, struct channel *in, struct channel *out);
 void exchange_free(struct exchange *x);
@@ -98,6 +108,12 @@ bool exchange_response_is_cut(const struct exchange *x);
  * send the request once more. False if it may not be sent again (RFC 9110,
  * 9.2.2, and stricter: only where a kept connection may have ended just then). */
 bool exchange_replay(struct exchange *x);
+
+/* Note what is wrong; the first fault stays. `fault`: constant text. */
+void exchange_fail(struct exchange *x, enum end_reason end, unsigned status, const char *fault);
+
+/* Room for an answer of our own. False, and noted, when memory has run out. */
+bool exchange_set_answer(struct exchange *x, size_t room);
 
 /* Make an error of our own with this status, in x->answer, and give up all that
  * was not delivered. False when memory has run out. */

@@ -34,6 +34,7 @@ static enum session_state retry_later(struct session *s, int error)
 static enum session_state end_dial(struct session *s)
 {
     session_release_dial(s);
+    s->backend.salvages = s->http != NULL; /* an answer may stand before its reset */
     s->fault = NULL;
     s->attempts = 0;
     s->retry_ms = 0;
@@ -65,8 +66,7 @@ static enum session_state start_dial(struct session *s)
         return s->state;
     }
     s->handles++;
-    s->backend.salvages = s->http != NULL; /* an answer may stand before its reset */
-    s->backend.is_drained = true;          /* what comes first is told by an event */
+    s->backend.is_drained = true; /* what comes first is told by an event */
     if (status == IO_OK)
         return end_dial(s);
     s->backend.is_full = true; /* writable is what tells the end of a dial */

@@ -1,6 +1,8 @@
 #include "proxy/session_http.h"
 
 #include "proxy/exchange.h"
+#include "proxy/request.h"
+#include "proxy/response.h"
 #include "proxy/session_end.h"
 #include "proxy/session_set.h"
 
@@ -20,6 +22,8 @@ int session_http_start(struct session *s)
     if (s->http == NULL)
         return -1;
     s->http->is_draining = &s->set->is_draining;
+    s->in.judge = request_judge;
+    s->out.judge = response_judge;
     s->head_ms = now_of(s);
     channel_judge_again(&s->in); /* the first bytes were read before there was a judge */
     return 0;

@@ -1,6 +1,8 @@
 #include "test/unit/unit.h"
 
 #include "proxy/exchange.h"
+#include "proxy/request.h"
+#include "proxy/response.h"
 #include "test/unit/fake_conn.h"
 
 #include <arpa/inet.h>
@@ -125,6 +127,8 @@ static void start(struct fixture *f)
     f->x = exchange_new(&f->front, (struct tls_conn *)f, &f->address, &f->in, &f->out);
     assert_non_null(f->x);
     f->x->is_draining = &f->is_draining;
+    f->in.judge = request_judge;
+    f->out.judge = response_judge;
 }
 
 static void finish(struct fixture *f)
