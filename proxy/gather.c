@@ -5,6 +5,8 @@
 
 enum { FIRST_ROOM = 32 * 1024 };
 
+static size_t gather_count; /* one worker is one thread */
+
 static bool grow(struct gather *g, size_t more)
 {
     size_t room = g->room == 0 ? FIRST_ROOM : g->room;
@@ -34,6 +36,9 @@ static bool append(struct gather *g, const char *bytes, size_t len)
 bool gather_start(struct gather *g, const char *raw, size_t raw_bytes, const char *head,
                   size_t head_bytes)
 {
+    if (gather_count == GATHERS_MAX)
+        return false;
+    gather_count++;
     g->raw_bytes = raw_bytes;
     g->head_bytes = head_bytes;
     if (append(g, raw, raw_bytes) && append(g, head, head_bytes))
@@ -49,6 +54,7 @@ bool gather_add(struct gather *g, const char *bytes, size_t len)
 
 void gather_free(struct gather *g)
 {
+    gather_count -= g->head_bytes > 0;
     free(g->bytes);
     *g = (struct gather){ 0 };
 }

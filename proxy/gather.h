@@ -12,8 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Of a body; one read more than this may be held. */
-enum { GATHER_BODY_BYTES_MAX = 1024 * 1024 };
+enum {
+    GATHER_BODY_BYTES_MAX = 1024 * 1024, /* of a body; one read more than this may be held */
+    GATHERS_MAX =
+        64, /* at once in a worker: slow readers of them are outside of the pool's ceiling */
+};
 
 struct gather {
     char *bytes; /* owned; NULL: nothing is gathered */
@@ -24,7 +27,7 @@ struct gather {
 };
 
 /* Begin with the head as it came, and as it would be passed on. False when
- * memory has run out. */
+ * memory has run out, or too many are held: then it passes as it is. */
 bool gather_start(struct gather *g, const char *raw, size_t raw_bytes, const char *head,
                   size_t head_bytes);
 

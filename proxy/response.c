@@ -75,6 +75,11 @@ static void grant_response_body(struct exchange *x)
     x->is_final_seen = true;
 }
 
+static bool is_to_be_changed(const struct exchange *x, const struct head *head, enum body_kind kind)
+{
+    return x->front->rewrite.jnlp && !x->is_head && kind != BODY_NONE && openmeetings_is_jnlp(head);
+}
+
 static void pass_final(struct exchange *x, const struct head *head, size_t size)
 {
     enum body_kind kind = head_response_body(head, x->is_head);
@@ -93,9 +98,8 @@ static void pass_final(struct exchange *x, const struct head *head, size_t size)
         return;
     }
     body_init(&x->response_body, kind, head->content_length);
-    if (x->front->rewrite.jnlp && !x->is_head && kind != BODY_NONE && openmeetings_is_jnlp(head)) {
-        if (!gather_start(&x->gather, raw, size, exchange_scratch, (size_t)n))
-            exchange_fail(x, END_NO_MEMORY, 0, "memory has run out");
+    if (is_to_be_changed(x, head, kind) &&
+        gather_start(&x->gather, raw, size, exchange_scratch, (size_t)n)) {
         (void)buffer_replace(x->out->buffer, channel_judged(x->out), size, "", 0);
         x->response = PART_GATHERED;
     } else if (channel_pass_instead(x->out, size, exchange_scratch, (size_t)n)) {

@@ -78,7 +78,8 @@ def test_with_the_same_keys_on_two_machines_and_with_the_next_ones(start_proxy, 
 
 @pytest.mark.parametrize("content, mode, complaint", [
     (os.urandom(79), 0o600, "has 79 bytes"), (bytes(80), 0o600, "key 1 of .* is zeros"),
-    (os.urandom(80), 0o644, "can be read by everybody"), (b"", 0o600, "has 0 bytes")])
+    (os.urandom(80), 0o644, "can be read by everybody"), (b"", 0o600, "has 0 bytes")],
+    ids=["too short", "zeros", "readable", "empty"])
 def test_bad_keys_stop_the_start(start_proxy, backend, tmp_path, content, mode, complaint):
     keys = tmp_path / "ticket.keys"
     keys.write_bytes(content)
