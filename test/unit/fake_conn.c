@@ -62,3 +62,21 @@ bool conn_is_blocked(const struct conn *c)
 {
     return fake_of(c)->is_blocked;
 }
+
+enum io_status conn_peek(struct conn *c, unsigned char *first)
+{
+    *first = 0;
+    return fake_of(c)->conn.has_failed ? IO_ERROR : IO_WANT_READ;
+}
+
+bool conn_is_truncated(const struct conn *c)
+{
+    (void)c;
+    return false;
+}
+
+void conn_close(struct conn *c, enum conn_close how)
+{
+    (void)how;
+    c->is_open = false;
+}
