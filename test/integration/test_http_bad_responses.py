@@ -50,7 +50,7 @@ BAD = {
 
 @pytest.fixture
 def proxy(start_proxy, backend):
-    return start_proxy(http_backend=backend.address, response_timeout="2s", connect_timeout="1s")
+    return start_proxy(http_backend=backend.address)
 
 
 @pytest.fixture
@@ -140,22 +140,32 @@ def test_an_answer_before_the_request_is_read(start_proxy, backend, any_tls):
     assert proxy.wait_for_session().end == "bad_response"
 
 
-def test_a_backend_that_does_not_answer_in_time(proxy, exchange):
-    client, _ = exchange()
+@pytest.fixture
+def hasty(start_proxy, backend):
+    return start_proxy(http_backend=backend.address, response_timeout="2s")
+
+
+def test_a_backend_that_does_not_answer_in_time(hasty, backend, any_tls):
+    client = hasty.connect(any_tls)
+    client.send(get())
+    read_request(backend.accept())
     with Stopwatch() as watch:
         assert refusal(client) == 504
     assert 1.9 < watch.seconds < 4
-    assert proxy.wait_for_session().end == "response_timeout"
+    assert hasty.wait_for_session().end == "response_timeout"
 
 
-def test_a_body_is_no_answer(proxy, exchange):
-    """Half a head does not stop the clock."""
-    client, server = exchange(post(b"body"))
+def test_half_a_head_is_no_answer(hasty, backend, any_tls):
+    """It does not stop the clock."""
+    client = hasty.connect(any_tls)
+    client.send(post(b"body"))
+    server = backend.accept()
+    read_request(server)
     with Stopwatch() as watch:
         server.send(b"HTTP/1.1 200 OK\r\n")
         assert refusal(client) == 504
     assert 1.9 < watch.seconds < 4
-    assert proxy.wait_for_session().end == "response_timeout"
+    assert hasty.wait_for_session().end == "response_timeout"
 
 
 def test_a_backend_that_is_down(start_proxy, closing, any_tls):

@@ -27,14 +27,15 @@ class Front:
         user = {"user": "root"} if os.geteuid() == 0 else {}
         self.proxy = Proxy(directory, {
             "proxy": {"workers": 1, "stop_timeout": "5s", **user}, **certificates.sections(),
-            "listener front": {"listen": "127.0.0.1:0", "certificates": "main", "http_backend": self.recorder.address,
-                               "header_timeout": "1s", "idle_timeout": "1s"}})
+            **{f"listener {name}": {"listen": "127.0.0.1:0", "certificates": "main", "idle_timeout": "10s",
+                                    "http_backend": self.recorder.address, "header_timeout": timeout}
+               for name, timeout in [("patient", "30s"), ("hasty", "1s")]}})
 
-    def connect(self):
+    def connect(self, listener="patient"):
         """A client, and the connections of others before it."""
         self.before = len(self.recorder.connections)
         self.sessions_before = len(self.proxy.sessions())
-        self.client = self.proxy.connect(self.context)
+        self.client = self.proxy.connect(self.context, listener=listener)
         return self.client
 
     def seen(self):
@@ -86,7 +87,7 @@ def read_responses(client):
 
 
 def check(front, wire, expectation, piece):
-    client = front.connect()
+    client = front.connect("hasty" if expectation == "waits" else "patient")
     if expectation == "waits":
         send(client, wire, piece)
         assert [response.status for response in read_responses(client)] == [408]
