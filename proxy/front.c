@@ -1,9 +1,12 @@
 #include "proxy/front.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int complain_of(struct complaints *c, const struct front *front, const char *path,
                        const char *fault)
@@ -13,22 +16,43 @@ static int complain_of(struct complaints *c, const struct front *front, const ch
     return -1;
 }
 
+/* A regular file; a pipe would keep the master waiting. -1 with *fault. */
+static int open_file(const char *path, const char **fault)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        *fault = strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        *fault = "is no regular file";
+    else
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
 /* The whole file, or NULL with *fault. */
 static char *read_file(const char *path, size_t *len, const char **fault)
 {
-    char *bytes = malloc(FRONT_OVERRIDE_BYTES_MAX + 1);
-    FILE *file = fopen(path, "re");
+    int fd = open_file(path, fault);
+    char *bytes = fd >= 0 ? malloc(FRONT_OVERRIDE_BYTES_MAX + 1) : NULL;
+    ssize_t n = 0;
 
-    *fault = file == NULL ? strerror(errno) : bytes == NULL ? "memory has run out" : NULL;
-    if (*fault == NULL) {
-        *len = fread(bytes, 1, FRONT_OVERRIDE_BYTES_MAX + 1, file);
-        if (ferror(file))
+    if (fd < 0)
+        return NULL;
+    *fault = bytes == NULL ? "memory has run out" : NULL;
+    for (*len = 0; *fault == NULL && *len <= FRONT_OVERRIDE_BYTES_MAX; *len += (size_t)n) {
+        n = read(fd, bytes + *len, FRONT_OVERRIDE_BYTES_MAX + 1 - *len);
+        if (n < 0)
             *fault = strerror(errno);
-        else if (*len > FRONT_OVERRIDE_BYTES_MAX)
-            *fault = "is longer than 1m; override is for small files";
+        if (n <= 0)
+            break;
     }
-    if (file != NULL)
-        (void)fclose(file);
+    (void)close(fd);
+    if (*fault == NULL && *len > FRONT_OVERRIDE_BYTES_MAX)
+        *fault = "is longer than 1m; override is for small files";
     if (*fault == NULL)
         return bytes;
     free(bytes);

@@ -177,6 +177,18 @@ def test_a_key_that_others_can_read_is_refused(check, tmp_path):
     assert done.stderr.startswith("proxy.ini:6: [certificate main] key: ")
 
 
+@pytest.mark.parametrize("make, word", [
+    (lambda path: None, "No such file"), (lambda path: path.mkdir(), "no regular file"),
+    (os.mkfifo, "no regular file"), (lambda path: path.write_bytes(bytes(1048577)), "longer than 1m")],
+    ids=["nothing", "a directory", "a pipe that nobody writes to", "too long"])
+def test_an_override_needs_a_small_file(check, tmp_path, make, word):
+    """And nobody waits for a pipe."""
+    make(tmp_path / "config.xml")
+    done = check(GOOD + "override = /config.xml config.xml\n")
+    assert done.returncode == 1
+    assert "proxy.ini:17: [listener front] override: config.xml: " in done.stderr and word in done.stderr
+
+
 def test_a_warning_leaves_the_exit_code_0(check):
     """A certificate that no listener uses."""
     done = check(GOOD.replace("main screen", "main"))
