@@ -97,10 +97,17 @@ static bool accept_one(struct acceptor *a)
     return false;
 }
 
-static void accept_some(struct acceptor *a, int turns)
+/* An accept in vain costs a socket and a file, made and thrown away (net/socket.c,
+ * do_accept). So one connection is taken, and more where events follow at once. */
+static void take_turn(struct acceptor *a)
 {
-    while (turns-- > 0 && accept_one(a))
-        ;
+    uint64_t now = uv_now(a->poll.loop);
+    int taken = 0;
+
+    a->turn = now != a->turn_ms ? 1 : a->turn < ACCEPT_TURN ? a->turn * 2 : ACCEPT_TURN;
+    a->turn_ms = now;
+    while (taken < a->turn && accept_one(a))
+        taken++;
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
@@ -113,7 +120,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
         a->on_full(a);
         return;
     }
-    accept_some(a, ACCEPT_TURN);
+    take_turn(a);
 }
 
 int acceptor_start(struct acceptor *a, uv_loop_t *loop)
@@ -141,7 +148,8 @@ void acceptor_resume(struct acceptor *a)
 
 void acceptor_drain(struct acceptor *a)
 {
-    accept_some(a, DRAIN_TURN);
+    for (int turns = DRAIN_TURN; turns > 0 && accept_one(a); turns--)
+        ;
 }
 
 void acceptor_close(struct acceptor *a)
