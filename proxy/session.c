@@ -78,12 +78,26 @@ static bool begin_tls(struct session *s)
     return s->end == END_NONE;
 }
 
+/* A client that refuses the certificate says so and leaves at once: its reset may
+ * be here before the alert was read, which says what the administrator must know. */
+static void end_lost_handshake(struct session *s)
+{
+    struct tls_conn *tls = s->client.tls;
+
+    if (tls != NULL) {
+        tls_conn_notice(tls, true, false);
+        if (tls_conn_handshake(tls) == IO_ERROR && tls_conn_errno(tls) == 0)
+            session_end(s, END_HANDSHAKE_FAILED, tls_conn_fault(tls));
+    }
+    session_end(s, END_HANDSHAKE_CLOSED, NULL);
+}
+
 static enum session_state step_handshake(struct session *s)
 {
     enum io_status status;
 
     if (s->client.has_failed) {
-        session_end(s, END_HANDSHAKE_CLOSED, NULL);
+        end_lost_handshake(s);
         return s->state;
     }
     if (limits_of(s)->redirect != NULL)

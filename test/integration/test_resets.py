@@ -1,9 +1,12 @@
 """A reset, or a fault in the TLS stream, ends both sides at once."""
 
 import os
+import socket
+import ssl
 
 import pytest
 
+from conftest import TLS
 from lib.backends import AcceptsAndResets, NeverAnswers
 from lib.waiting import Stopwatch
 
@@ -124,3 +127,23 @@ def test_a_fault_in_the_tls_stream(tunnel, ends, record):
     client.sock.sendall(record)
     assert server.end() == "reset"
     assert tunnel.wait_for_session().end == "tls_error"
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_client_that_refuses_the_certificate_and_leaves_at_once(start_proxy, backend, version):
+    """Its reset follows right behind its alert; the log says what it refused all the same."""
+    proxy = start_proxy(http_backend=backend.address)
+    context = ssl.create_default_context()  # which does not know our root
+    context.minimum_version = context.maximum_version = TLS[version]
+    for count in range(1, 41):
+        client = proxy.connect_silently(context, sni="main.test")
+        client.sock.sendall(client.hello())
+        flight = client.sock.recv(1 << 16, socket.MSG_PEEK)  # what is left there makes the close a reset
+        client.incoming.write(flight)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            client.tls.do_handshake()
+        client.sock.sendall(client.outgoing.read())
+        client.close()
+        proxy.wait_for_sessions(count)
+    assert {session.end for session in proxy.sessions()} == {"handshake_failed"}
+    assert all("unknown ca" in session.error for session in proxy.sessions())
