@@ -147,6 +147,20 @@ static void review_gap(const struct tls_certificate *c, const char *key,
                           "not sent)");
 }
 
+/* The leaf itself: a root that is only loaded beside it is no fault. */
+static void review_issuer(const struct tls_certificate *c, const char *key,
+                          const struct tls_report *report)
+{
+    char name[CHAIN_NAME_BYTES];
+
+    if ((X509_get_extension_flags(c->leaf) & EXFLAG_SS) == 0)
+        return;
+    warn(report, key,
+         "the certificate of %s is signed by itself; clients refuse it, unless each of them is "
+         "told to trust it",
+         chain_print_name(X509_get_subject_name(c->leaf), name));
+}
+
 static void review_names(const struct tls_certificate *c, const char *key,
                          const struct tls_report *report)
 {
@@ -193,6 +207,7 @@ void review_chain(const struct tls_certificate *c, const char *key, bool is_all_
     for (int i = 0; i < sk_X509_num(c->chain); i++)
         review_dates(sk_X509_value(c->chain, i), key, report);
     review_gap(c, key, report);
+    review_issuer(c, key, report);
     review_names(c, key, report);
     review_purpose(c, key, report);
     if (is_all_meant)

@@ -220,7 +220,7 @@ def test_an_upload_that_is_refused_half_way(proxy, backend, any_tls):
     server = backend.accept()
     read_request_head(server)
     server.send(ok(b"too big", "Connection: close\r\n", "413 Content Too Large"))
-    server.fin()
+    server.close()
     response = read_response(client)
     assert (response.status, response.body) == (413, b"too big")
     assert response.wants_close
