@@ -145,6 +145,15 @@ def test_whatever_a_ca_sends_is_put_in_order(script, tmp_path, ini, authority, a
     assert (tmp_path / "main/fullchain.pem").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_missing_directory_is_made(script, tmp_path, ini, authority, ask):
+    ini(chain="new/certificates/fullchain.pem", key="new/keys/privkey.pem")
+    (tmp_path / "main").rmdir()
+    script(*INSTALL, "--key", "asked/privkey.pem", "main", *reply_files("DER", authority, ask("asked")))
+    assert subjects(tmp_path / "new/certificates/fullchain.pem")[0] == "cam.example.org"
+    assert (tmp_path / "new/certificates").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "new/keys/privkey.pem").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_renewal_keeps_what_was_there(script, tmp_path, ini, authority, ask):
     ini()
     new = ask("new")
