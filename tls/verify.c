@@ -149,30 +149,33 @@ static int add_authorities(SSL_CTX *ssl, const char *path, EVP_MD_CTX *digest,
 
 /* ---- CRLs ---- */
 
-static X509 *find_authority(STACK_OF(X509_OBJECT) * known, const X509_NAME *name)
+/* 1: one of the CAs of that name has signed it; a CA may have got a new key, and be
+ * there with both. 0: none has. -1: there is no such CA. */
+static int is_signed(STACK_OF(X509_OBJECT) * known, X509_CRL *crl)
 {
-    for (int i = 0; i < sk_X509_OBJECT_num(known); i++) {
+    int rc = -1;
+
+    for (int i = 0; rc != 1 && i < sk_X509_OBJECT_num(known); i++) {
         X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(known, i));
 
-        if (x != NULL && X509_NAME_cmp(X509_get_subject_name(x), name) == 0)
-            return x;
+        if (x != NULL && X509_NAME_cmp(X509_get_subject_name(x), X509_CRL_get_issuer(crl)) == 0)
+            rc = X509_CRL_verify(crl, X509_get0_pubkey(x)) == 1;
     }
-    return NULL;
+    return rc;
 }
 
 static int judge_crl(SSL_CTX *ssl, const struct tls_report *report, X509_CRL *crl,
                      struct error *err)
 {
-    STACK_OF(X509_OBJECT) *known = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ssl));
-    X509 *issuer = find_authority(known, X509_CRL_get_issuer(crl));
+    int is_good = is_signed(X509_STORE_get0_objects(SSL_CTX_get_cert_store(ssl)), crl);
     char *name = name_text(X509_CRL_get_issuer(crl));
     const ASN1_TIME *until = X509_CRL_get0_nextUpdate(crl);
     char at[TIME_BYTES];
     int rc = 0;
 
-    if (issuer == NULL)
+    if (is_good < 0)
         rc = error_set(err, "the list of %s is of no CA in client_ca", name != NULL ? name : "-");
-    else if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1)
+    else if (is_good == 0)
         rc = error_set(err, "the list of %s was not signed by it", name != NULL ? name : "-");
     else if (until != NULL && X509_cmp_current_time(until) < 0)
         warn(report, "client_crl", "the list of %s is over since %s; its clients are refused",

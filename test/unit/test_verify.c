@@ -11,6 +11,7 @@ enum { DAY_S = 24 * 3600 };
 
 static struct identity root, leaf;              /* the server's */
 static struct identity clients, middle, others; /* CAs of clients */
+static struct identity renewed;                 /* clients, with another key */
 static struct identity alice, revoked, deep, stranger, expired;
 static struct tls_certificate *certificate;
 static char said[4096];
@@ -160,6 +161,8 @@ static void faulty_files(void **state)
           "client_crl: clients.pem has no revocation list" },
         { "a list of others", "clients.pem", "others.crl", false,
           "client_crl: the list of CN=others is of no CA in client_ca" },
+        { "a list by the old key of a CA", "renewed.pem", "clients.crl", true, "" },
+        { "a list by its new key", "renewed.pem", "renewed.crl", true, "" },
         { "a forged list", "clients.pem", "forged.crl", false,
           "client_crl: the list of CN=clients was not signed by it" },
         { "an old list", "clients.pem", "old.crl", true,
@@ -314,6 +317,7 @@ static int set_up(void **state)
     root = identity_new("root", NULL, "EC", NULL);
     leaf = identity_new("main", "DNS:localhost", "EC", &root);
     clients = identity_new("clients", NULL, "EC", NULL);
+    renewed = identity_new("clients", NULL, "EC", NULL);
     middle = identity_new("middle", NULL, "EC", &clients);
     others = identity_new("others", NULL, "EC", NULL);
     alice = identity_new("alice", "DNS:alice", "EC", &clients);
@@ -330,6 +334,8 @@ static int set_up(void **state)
     save_key("main.key", leaf.key, KEY_PLAIN, 0600);
     save_crl("clients.crl", &clients, clients.key, &revoked, DAY_S);
     save_crl("old.crl", &clients, clients.key, NULL, -60);
+    save_certificates("renewed.pem", (X509 *[]){ renewed.certificate, clients.certificate }, 2);
+    save_crl("renewed.crl", &renewed, renewed.key, NULL, DAY_S);
     save_crl("others.crl", &others, others.key, NULL, DAY_S);
     save_crl("forged.crl", &clients, others.key, NULL, DAY_S);
     save_certificates("chain.pem", (X509 *[]){ clients.certificate, middle.certificate }, 2);
@@ -345,7 +351,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct identity *all[] = { &root,  &leaf,    &clients, &middle,   &others,
+    struct identity *all[] = { &root,  &leaf,    &clients, &middle,   &others, &renewed,
                                &alice, &revoked, &deep,    &stranger, &expired };
 
     tls_certificate_free(certificate);
