@@ -222,12 +222,6 @@ size_t channel_held(const struct channel *ch)
     return ch->buffer != NULL ? buffer_len(ch->buffer) : 0;
 }
 
-int channel_events(const struct channel *ch, const struct conn *c)
-{
-    return (c == ch->source ? conn_event_for(ch->read_wait) : 0) |
-           (c == ch->target ? conn_event_for(ch->write_wait) : 0);
-}
-
 bool channel_is_unblocked(const struct channel *ch)
 {
     return ch->write_wait == IO_IDLE && channel_judged(ch) > 0;

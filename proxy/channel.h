@@ -107,9 +107,6 @@ enum io_status channel_pump(struct channel *ch, size_t budget);
 /* Bytes that were read and are not written. */
 size_t channel_held(const struct channel *ch);
 
-/* The events of `c` that would let this channel go on (a UV_* mask). */
-int channel_events(const struct channel *ch, const struct conn *c);
-
 /* Bytes may be delivered that could not be when it was pumped last. */
 bool channel_is_unblocked(const struct channel *ch);
 

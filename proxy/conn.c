@@ -47,37 +47,36 @@ static int socket_error(int fd)
     return error != 0 ? error : ECONNRESET;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_watch(struct watch *w, uint32_t events)
 {
-    struct conn *c = container_of(poll, struct conn, poll);
+    struct conn *c = container_of(w, struct conn, watch);
+    bool is_readable = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;
+    bool is_writable = (events & EPOLLOUT) != 0;
 
-    if (status < 0) {
-        c->armed = 0;
+    c->has_fin |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+    if ((events & EPOLLERR) != 0) {
         (void)note_reset(c, socket_error(c->fd));
     } else {
-        bool is_readable = (events & UV_READABLE) != 0;
-        bool is_writable = (events & UV_WRITABLE) != 0;
-
         c->is_drained &= !is_readable;
         c->is_full &= !is_writable;
-        c->has_fin |= (events & UV_DISCONNECT) != 0;
-        c->is_stray = (events & ~c->wanted) != 0;
         if (c->tls != NULL)
-            tls_conn_notice(c->tls, is_readable, is_writable);
+            tls_conn_notice(c->tls, is_readable, is_writable, c->has_fin);
     }
     c->on_event(c);
 }
 
-void conn_init(struct conn *c, conn_callback *on_event, conn_callback *on_closed, void *owner)
+void conn_init(struct conn *c, conn_callback *on_event, void *owner)
 {
-    *c = (struct conn){ .fd = -1, .on_event = on_event, .on_closed = on_closed, .owner = owner };
+    *c = (struct conn){ .fd = -1, .on_event = on_event, .owner = owner };
 }
 
-int conn_open(struct conn *c, uv_loop_t *loop, int fd)
+int conn_open(struct conn *c, struct poller *poller, int fd)
 {
     assert(!c->is_open);
-    conn_init(c, c->on_event, c->on_closed, c->owner);
-    if (uv_poll_init(loop, &c->poll, fd) < 0) {
+    conn_init(c, c->on_event, c->owner);
+    c->poller = poller;
+    c->watch.on_event = on_watch;
+    if (poller_add(poller, &c->watch, fd, EPOLLIN | EPOLLRDHUP | EPOLLET) < 0) {
         (void)close(fd);
         return -1;
     }
@@ -132,7 +131,7 @@ enum io_status conn_read(struct conn *c, void *out, size_t size, size_t *n)
         return fail(c, c->error);
     if (got == 0)
         return IO_EOF;
-    c->is_drained = got < (ssize_t)size && !c->is_broken;
+    c->is_drained = got < (ssize_t)size && !c->is_broken && !c->has_fin; /* no event follows that */
     if (got < 0)
         return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
     *n = (size_t)got;
@@ -185,7 +184,7 @@ size_t conn_unsent(const struct conn *c)
 {
     int queued = 0;
 
-    if (!c->is_open || c->is_closing || ioctl(c->fd, SIOCOUTQ, &queued) < 0)
+    if (!c->is_open || ioctl(c->fd, SIOCOUTQ, &queued) < 0)
         return 0;
     return (size_t)queued + (c->tls != NULL ? tls_conn_pending(c->tls) : 0);
 }
@@ -201,7 +200,6 @@ bool conn_is_lingering(struct conn *c, bool is_patient)
     while (n > 0 || (n < 0 && errno == EINTR));
     if (n == 0 || errno != EAGAIN || c->has_failed || (!is_patient && conn_unsent(c) == 0))
         return false;
-    conn_arm(c, UV_READABLE);
     return true;
 }
 
@@ -215,51 +213,24 @@ bool conn_is_truncated(const struct conn *c)
     return c->tls != NULL && tls_conn_is_truncated(c->tls);
 }
 
-int conn_events(const struct conn *c)
+void conn_arm(struct conn *c)
 {
-    return c->tls != NULL && tls_conn_pending(c->tls) > 0 ? UV_WRITABLE : 0;
-}
-
-void conn_arm(struct conn *c, int mask)
-{
-    if (!c->is_open || c->is_closing || c->has_failed || c->is_broken)
+    if (!c->is_open || c->awaits_writing || c->has_failed || c->is_broken || !conn_is_blocked(c))
         return;
-    if (mask == 0 && !c->has_fin)
-        mask = UV_DISCONNECT;
-    c->wanted = mask;
-    if (mask == c->armed)
-        return;
-    if (!c->is_stray && c->armed != 0 && (mask & ~(c->armed | UV_DISCONNECT)) == 0)
-        return; /* it waits for more than asked; most often that is wanted again soon */
-
-    c->is_stray = false;
-    c->armed = mask;
-    if (mask == 0)
-        (void)uv_poll_stop(&c->poll);
-    else
-        (void)uv_poll_start(&c->poll, mask, on_poll);
-}
-
-static void on_close(uv_handle_t *handle)
-{
-    struct conn *c = container_of((uv_poll_t *)handle, struct conn, poll);
-
-    c->is_open = false;
-    c->is_closing = false;
-    c->on_closed(c);
+    c->awaits_writing = true;
+    poller_change(c->poller, &c->watch, c->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
 void conn_close(struct conn *c, enum conn_close how)
 {
     const struct linger no_linger = { .l_onoff = 1, .l_linger = 0 };
 
-    if (!c->is_open || c->is_closing)
+    if (!c->is_open)
         return;
-    c->is_closing = true;
+    c->is_open = false;
     tls_conn_free(c->tls);
     c->tls = NULL;
-    uv_close((uv_handle_t *)&c->poll, on_close);
-
+    poller_forget(&c->watch);
     if (how == CONN_RESET)
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
     (void)close(c->fd);

@@ -24,6 +24,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
 {
     char text[ADDR_TEXT_BYTES];
     const int on = 1;
+    const int defer_s = 1; /* a client speaks first: accept it together with its first bytes */
     int family = address->storage.ss_family;
 
     l->requested = *address;
@@ -37,6 +38,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
     (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     (void)setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(l->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
     if (family == AF_INET6)
         (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 
@@ -101,7 +103,7 @@ static bool accept_one(struct acceptor *a)
  * do_accept). So one connection is taken, and more where events follow at once. */
 static void take_turn(struct acceptor *a)
 {
-    uint64_t now = uv_now(a->poll.loop);
+    uint64_t now = uv_now(a->set->loop);
     int taken = 0;
 
     a->turn = now != a->turn_ms ? 1 : a->turn < ACCEPT_TURN ? a->turn * 2 : ACCEPT_TURN;
@@ -110,40 +112,37 @@ static void take_turn(struct acceptor *a)
         taken++;
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+static void on_connection(struct watch *w, uint32_t events)
 {
-    struct acceptor *a = container_of(poll, struct acceptor, poll);
+    struct acceptor *a = container_of(w, struct acceptor, watch);
 
-    (void)events;
-    if (status < 0) { /* libuv has stopped the handle */
-        log_error("[listener %s]: %s", a->front->config->name, uv_strerror(status));
+    if ((events & EPOLLERR) != 0) {
+        log_error("[listener %s]: the listening socket failed", a->front->config->name);
         a->on_full(a);
         return;
     }
     take_turn(a);
 }
 
-int acceptor_start(struct acceptor *a, uv_loop_t *loop)
+/* Not EPOLLEXCLUSIVE: the kernel then wakes the same idle worker again and again, and one
+ * of them would get all of the streams. */
+int acceptor_start(struct acceptor *a)
 {
-    if (uv_poll_init(loop, &a->poll, a->fd) < 0)
-        return -1;
-    a->is_paused = true;
-    acceptor_resume(a);
-    return 0;
+    a->watch.on_event = on_connection;
+    return poller_add(a->set->poller, &a->watch, a->fd, EPOLLIN);
 }
 
 void acceptor_pause(struct acceptor *a)
 {
     if (!a->is_paused)
-        (void)uv_poll_stop(&a->poll);
+        poller_remove(a->set->poller, &a->watch, a->fd);
     a->is_paused = true;
 }
 
 void acceptor_resume(struct acceptor *a)
 {
     if (a->is_paused)
-        (void)uv_poll_start(&a->poll, UV_READABLE, on_connection);
-    a->is_paused = false;
+        a->is_paused = acceptor_start(a) < 0;
 }
 
 void acceptor_drain(struct acceptor *a)
@@ -154,7 +153,7 @@ void acceptor_drain(struct acceptor *a)
 
 void acceptor_close(struct acceptor *a)
 {
-    uv_close((uv_handle_t *)&a->poll, NULL);
+    acceptor_pause(a); /* the master has the socket too, so closing it forgets nothing */
     (void)close(a->fd);
     a->fd = -1;
 }

@@ -10,10 +10,11 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "base/poller.h"
 #include "proxy/front.h"
 
 #include <stdbool.h>
-#include <uv.h>
+#include <stdint.h>
 
 struct session_set;
 
@@ -33,7 +34,7 @@ void listener_close(struct listener *l);
 
 /* One listening socket, in a worker. */
 struct acceptor {
-    uv_poll_t poll;
+    struct watch watch;
     const struct front *front; /* borrowed */
     struct session_set *set;   /* borrowed */
     int fd;                    /* borrowed */
@@ -48,7 +49,7 @@ struct acceptor {
 };
 
 /* The fields from `front` to the end are the caller's to fill. 0 or -1. */
-int acceptor_start(struct acceptor *a, uv_loop_t *loop);
+int acceptor_start(struct acceptor *a);
 
 /* Leave connections in the queue; and take them again. */
 void acceptor_pause(struct acceptor *a);
@@ -57,7 +58,7 @@ void acceptor_resume(struct acceptor *a);
 /* Take what is in the queue, at most as much as there is room for. */
 void acceptor_drain(struct acceptor *a);
 
-/* Close the handle and this process's copy of the socket. */
+/* Close this process's copy of the socket. */
 void acceptor_close(struct acceptor *a);
 
 #endif

@@ -85,7 +85,7 @@ static void end_lost_handshake(struct session *s)
     struct tls_conn *tls = s->client.tls;
 
     if (tls != NULL) {
-        tls_conn_notice(tls, true, false);
+        tls_conn_notice(tls, true, false, false);
         if (tls_conn_handshake(tls) == IO_ERROR && tls_conn_errno(tls) == 0)
             session_end(s, END_HANDSHAKE_FAILED, tls_conn_fault(tls));
     }
@@ -232,34 +232,16 @@ bool session_is_starved(const struct session *s)
     return s->client_wait == IO_STARVED;
 }
 
-/* ---- interest ---- */
-
-static int client_events(const struct session *s)
-{
-    int own = conn_events(&s->client);
-
-    if (s->state == SESSION_RELAYING)
-        return own | channel_events(&s->in, &s->client) | channel_events(&s->out, &s->client);
-    if (s->state == SESSION_ANSWERING)
-        return own | channel_events(&s->out, &s->client);
-    return own | conn_event_for(s->client_wait);
-}
-
-static int backend_events(const struct session *s)
-{
-    if (s->state == SESSION_RELAYING)
-        return channel_events(&s->in, &s->backend) | channel_events(&s->out, &s->backend);
-    if (s->state == SESSION_CONNECTING)
-        return UV_WRITABLE;
-    return s->state == SESSION_REQUEST ? UV_READABLE : 0;
-}
+/* ---- what it waits for ---- */
 
 static void session_arm(struct session *s)
 {
-    conn_arm(&s->client, client_events(s));
-    conn_arm(&s->backend, backend_events(s));
+    conn_arm(&s->client);
+    conn_arm(&s->backend);
     session_time_arm(s);
-    if (s->client_wait == IO_YIELD && s->state != SESSION_RELAYING)
+    if (s->client_wait == IO_YIELD && s->state == SESSION_HANDSHAKE)
+        session_set_greet(s->set, &s->turn);
+    else if (s->client_wait == IO_YIELD && s->state != SESSION_RELAYING)
         session_set_make_ready(s->set, &s->turn);
     else if (session_is_starved(s) && list_is_empty(&s->turn))
         list_append(&s->set->starved, &s->turn);
@@ -331,21 +313,12 @@ static void on_event(struct conn *c)
 {
     struct session *s = c->owner;
 
-    if (s->end == END_NONE)
-        session_step(s);
-    else
+    if (s->end != END_NONE)
         session_linger(s);
-}
-
-static void on_conn_closed(struct conn *c)
-{
-    struct session *s = c->owner;
-    if (s->end != END_NONE) {
-        session_free_if_closed(s);
-        return;
-    }
-    s->handles--; /* a dial that failed; the next may start */
-    session_step(s);
+    else if (s->state == SESSION_HANDSHAKE)
+        session_set_greet(s->set, &s->turn);
+    else
+        session_step(s);
 }
 
 int session_open(struct session_set *set, const struct front *front, int fd,
@@ -360,14 +333,13 @@ int session_open(struct session_set *set, const struct front *front, int fd,
     s->set = set;
     s->front = front;
     s->address = *address;
-    conn_init(&s->client, on_event, on_conn_closed, s);
-    conn_init(&s->backend, on_event, on_conn_closed, s);
-    if (conn_open(&s->client, set->loop, fd) < 0) {
+    conn_init(&s->client, on_event, s);
+    conn_init(&s->backend, on_event, s);
+    if (conn_open(&s->client, set->poller, fd) < 0) {
         free(s);
         return -1;
     }
     (void)uv_timer_init(set->loop, &s->timer);
-    s->handles = 2;
     s->number = stats_next_session(set->stats);
     channel_init(&s->in, &s->client, &s->backend, &set->pool, POOL_FIRST_STEP);
     channel_init(&s->out, &s->backend, &s->client, &set->pool, POOL_NEXT_STEP);
@@ -378,6 +350,6 @@ int session_open(struct session_set *set, const struct front *front, int fd,
 
     enter(s, SESSION_HANDSHAKE);
     s->accepted_ms = s->entered_ms;
-    session_step(s); /* the ClientHello is often there already */
+    session_set_greet(set, &s->turn); /* the ClientHello is there already, most often */
     return 0;
 }

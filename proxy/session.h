@@ -10,10 +10,11 @@
  *
  * State says where the session is; each channel says how far its direction has
  * come; a conn knows neither. A callback notes what happened and calls
- * session_step(). Nothing else moves the state, arms a poll or ends a session.
+ * session_step(); in a handshake it waits for its turn first. Nothing else moves the
+ * state or ends a session.
  *
  * A session ends through one door, with one reason, in one log line. It is
- * freed by its last close callback.
+ * freed by the close callback of its timer.
  */
 #ifndef PROXY_SESSION_H
 #define PROXY_SESSION_H
@@ -79,7 +80,6 @@ struct session {
     uint64_t discard_until_ms; /* after the end: what the client still sends is read */
     uint64_t linger_until_ms;  /* after the end: when to close whatever is unsent */
     size_t unsent_bytes;       /* in the kernel, when the timer looked last */
-    unsigned handles;          /* that are to be closed before the session is freed */
     struct addr address;       /* the client's */
 };
 

@@ -61,11 +61,10 @@ static enum session_state start_dial(struct session *s)
     status = backend_dial(b, s->attempts, &fd, &error);
     if (status == IO_ERROR)
         return retry_later(s, error);
-    if (conn_open(&s->backend, s->set->loop, fd) < 0) {
+    if (conn_open(&s->backend, s->set->poller, fd) < 0) {
         session_end(s, END_NO_MEMORY, "memory has run out");
         return s->state;
     }
-    s->handles++;
     s->backend.is_drained = true; /* what comes first is told by an event */
     if (status == IO_OK)
         return end_dial(s);
@@ -79,8 +78,6 @@ enum session_state session_dial_step(struct session *s)
         session_end_client(s);
         return s->state;
     }
-    if (s->backend.is_closing)
-        return s->state; /* an attempt that failed; its close callback steps on */
     if (!s->backend.is_open)
         return start_dial(s);
     if (s->backend.has_failed)

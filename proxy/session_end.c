@@ -41,23 +41,17 @@ void session_release_dial(struct session *s)
     s->has_dial = false;
 }
 
-void session_free_if_closed(struct session *s)
+static void on_timer_closed(uv_handle_t *timer)
 {
+    struct session *s = container_of((uv_timer_t *)timer, struct session, timer);
     struct session_set *set = s->set;
 
-    if (--s->handles > 0)
-        return;
     stats_session_end(set->stats, set->slot);
     list_remove(&s->link);
     exchange_free(s->http);
     free(s);
     set->count--;
     set->on_freed(set);
-}
-
-static void on_timer_closed(uv_handle_t *timer)
-{
-    session_free_if_closed(container_of((uv_timer_t *)timer, struct session, timer));
 }
 
 /* Bytes will be missing from what has gone this way: part of an HTTP message, or
@@ -93,7 +87,7 @@ static void say_end(struct conn *c, const struct channel *ch, enum conn_close ho
 {
     if (how == CONN_RESET)
         conn_close(c, CONN_RESET);
-    else if (ch != NULL && ch->state != CHANNEL_SHUT && c->is_open && !c->is_closing)
+    else if (ch != NULL && ch->state != CHANNEL_SHUT && c->is_open)
         (void)conn_shutdown(c);
 }
 
@@ -118,7 +112,7 @@ void session_linger(struct session *s)
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
         bool is_patient = sides[i] == &s->client && now < s->discard_until_ms;
 
-        if (!sides[i]->is_open || sides[i]->is_closing)
+        if (!sides[i]->is_open)
             continue;
         if (is_late || !conn_is_lingering(sides[i], is_patient))
             conn_close(sides[i], is_late ? CONN_RESET : CONN_CLOSE);

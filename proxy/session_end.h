@@ -15,15 +15,12 @@ void session_end(struct session *s, enum end_reason reason, const char *fault);
 /* The same, for what the client conn has failed with. */
 void session_end_client(struct session *s);
 
-/* Log one line, let go of all but the sockets, close; freed in the last close
- * callback. */
+/* Log one line, let go of all but the sockets, close; freed when its
+ * timer is closed. */
 void session_finish(struct session *s);
 
 /* Look whether the sockets can be closed. */
 void session_linger(struct session *s);
-
-/* A handle has been closed. */
-void session_free_if_closed(struct session *s);
 
 /* Give the place among max_dials back. */
 void session_release_dial(struct session *s);

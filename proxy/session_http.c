@@ -38,7 +38,7 @@ static void look_at_backend(struct session *s)
     enum io_status status = IO_ERROR;
     unsigned char byte;
 
-    if (!s->backend.is_open || s->backend.is_closing)
+    if (!s->backend.is_open)
         return;
     if (!s->backend.has_failed)
         status = conn_peek(&s->backend, &byte);
@@ -69,7 +69,7 @@ static enum session_state take_request(struct session *s)
     s->asked_ms = 0;
     s->attempts = 0;
     s->retry_ms = 0;
-    x->is_reused = s->backend.is_open && !s->backend.is_closing;
+    x->is_reused = s->backend.is_open;
     if (x->answer == NULL)
         return x->is_reused ? SESSION_RELAYING : SESSION_CONNECTING;
     s->end_state = SESSION_REQUEST;
@@ -159,7 +159,7 @@ static enum session_state finish_exchange(struct session *s)
     if (x->is_backend_last || s->out.state != CHANNEL_OPEN)
         conn_close(&s->backend, CONN_CLOSE);
     s->out.state = CHANNEL_OPEN;
-    x->is_reused = s->backend.is_open && !s->backend.is_closing;
+    x->is_reused = s->backend.is_open;
     exchange_next(x);
     return SESSION_REQUEST;
 }

@@ -3,34 +3,71 @@
 #include "proxy/session.h"
 #include "proxy/session_http.h"
 
-enum { BUFFERS_KEPT = 16 };
+enum {
+    BUFFERS_KEPT = 16,
 
-/* Sessions that become ready meanwhile wait for the next turn of the loop, so
- * that sockets are polled in between. */
-static void on_turn(uv_idle_t *idle)
-{
-    struct session_set *set = container_of(idle, struct session_set, turn);
-    struct list now;
-    struct list *node;
+    /* Of one turn, before who is being served is looked after again. A full RSA-2048
+     * handshake cannot be divided, and takes longer. */
+    HANDSHAKES_NS = 250 * 1000,
+};
 
-    list_init(&now);
-    list_splice(&now, &set->ready);
-    (void)uv_idle_stop(&set->turn);
-    while ((node = list_take(&now)) != NULL)
-        session_step(container_of(node, struct session, turn));
-}
-
-int session_set_init(struct session_set *set, uv_loop_t *loop, size_t buffers_max)
+void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *poller,
+                      size_t buffers_max)
 {
     set->loop = loop;
+    set->poller = poller;
     set->count = 0;
     set->is_draining = false;
     set->fed_count = 0;
     list_init(&set->all);
     list_init(&set->ready);
+    list_init(&set->greeting);
     list_init(&set->starved);
     pool_init(&set->pool, SESSION_BUFFER_BYTES, buffers_max, BUFFERS_KEPT);
-    return uv_idle_init(loop, &set->turn);
+}
+
+bool session_set_is_busy(const struct session_set *set)
+{
+    return !list_is_empty(&set->ready) || !list_is_empty(&set->greeting);
+}
+
+/* Sessions that become ready meanwhile wait for the next turn of the loop, so
+ * that sockets are polled in between. */
+static void serve_ready(struct session_set *set)
+{
+    struct list now;
+    struct list *node;
+
+    list_init(&now);
+    list_splice(&now, &set->ready);
+    while ((node = list_take(&now)) != NULL)
+        session_step(container_of(node, struct session, turn));
+}
+
+static void serve_greeting(struct session_set *set)
+{
+    uint64_t until_ns = uv_hrtime() + HANDSHAKES_NS;
+    struct list *node;
+
+    while ((node = list_take(&set->greeting)) != NULL) {
+        session_step(container_of(node, struct session, turn));
+        if (uv_hrtime() >= until_ns)
+            return;
+    }
+}
+
+void session_set_turn(struct session_set *set)
+{
+    if (!list_is_empty(&set->ready))
+        serve_ready(set);
+    if (!list_is_empty(&set->greeting))
+        serve_greeting(set);
+}
+
+void session_set_greet(struct session_set *set, struct list *turn)
+{
+    if (list_is_empty(turn))
+        list_append(&set->greeting, turn);
 }
 
 void session_set_drain(struct session_set *set)
@@ -58,11 +95,6 @@ void session_set_end_all(struct session_set *set, enum end_reason reason)
     }
 }
 
-void session_set_close(struct session_set *set)
-{
-    uv_close((uv_handle_t *)&set->turn, NULL);
-}
-
 void session_set_deinit(struct session_set *set)
 {
     pool_deinit(&set->pool);
@@ -72,7 +104,6 @@ void session_set_make_ready(struct session_set *set, struct list *turn)
 {
     list_remove(turn);
     list_append(&set->ready, turn);
-    (void)uv_idle_start(&set->turn, on_turn);
 }
 
 void session_set_feed(struct session_set *set)

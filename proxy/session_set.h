@@ -1,15 +1,21 @@
 /* session_set.h - all sessions of one worker, and what they share.
  *
- *    ready    has more to move now: TLS may hold bytes no poll will report
+ *    ready    has more to move now: TLS may hold bytes no event will report
+ *    greeting waits for its turn to go on with its handshake
  *    starved  waits for a buffer; woken, one by one, as buffers come back, and by
  *             its own timer, should memory run out for everybody
  *
- * A session is on one of the two lists or on none.
+ * A session is on one of these lists or on none.
+ *
+ * In a turn of the worker's loop who is being served comes first: events of live
+ * sessions are met at once, then come those that are ready, and then handshakes, in
+ * the order in which they asked, until their time is up.
  */
 #ifndef PROXY_SESSION_SET_H
 #define PROXY_SESSION_SET_H
 
 #include "base/list.h"
+#include "base/poller.h"
 #include "base/pool.h"
 #include "proxy/end.h"
 
@@ -27,11 +33,12 @@ enum {
 };
 
 struct session_set {
-    uv_loop_t *loop; /* borrowed */
-    uv_idle_t turn;  /* runs the ready list; active while it has anybody */
+    uv_loop_t *loop;       /* borrowed; its timers */
+    struct poller *poller; /* borrowed */
     struct pool pool;
     struct list all;
     struct list ready;
+    struct list greeting;
     struct list starved;
     size_t fed_count;    /* the pool's put_count when one was woken last */
     size_t count;        /* sessions, those that only wait to be freed included */
@@ -42,8 +49,8 @@ struct session_set {
     void *owner;                               /* for on_freed */
 };
 
-/* 0 or -1. Close with session_set_close() before the loop ends. */
-int session_set_init(struct session_set *set, uv_loop_t *loop, size_t buffers_max);
+void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *poller,
+                      size_t buffers_max);
 
 /* From now on let sessions end as soon as they have nothing to do. */
 void session_set_drain(struct session_set *set);
@@ -51,11 +58,17 @@ void session_set_drain(struct session_set *set);
 /* End all sessions with `reason`; they are freed from the loop. */
 void session_set_end_all(struct session_set *set, enum end_reason reason);
 
-/* Close the handles; no session may be left. */
-void session_set_close(struct session_set *set);
-
-/* After the loop has run the close: free the pool. */
+/* Free the pool; no session may be left. */
 void session_set_deinit(struct session_set *set);
+
+/* Somebody waits for a turn: the loop must not sleep. */
+bool session_set_is_busy(const struct session_set *set);
+
+/* Give those that are ready their turn, and handshakes as much as there is time for. */
+void session_set_turn(struct session_set *set);
+
+/* Put a session, by its `turn` node, behind those that wait to go on with a handshake. */
+void session_set_greet(struct session_set *set, struct list *turn);
 
 /* Put a session, by its `turn` node, on the ready list. */
 void session_set_make_ready(struct session_set *set, struct list *turn);

@@ -14,7 +14,9 @@ enum { ACCEPT_AGAIN_MS = 100 };
 
 struct worker {
     const struct worker_options *options;
+    struct poller poller;
     uv_loop_t loop;
+    struct watch libuv; /* what the loop waits for, within the poller */
     uv_poll_t control;
     uv_timer_t accept_again;
     struct session_set sessions;
@@ -22,6 +24,7 @@ struct worker {
     size_t acceptor_count;
     bool is_draining;
     bool is_finished;
+    bool is_libuv_due;
 };
 
 static void pause_accepting(struct worker *w)
@@ -62,7 +65,6 @@ static void finish_if_drained(struct worker *w)
     if (!w->is_draining || w->sessions.count > 0 || w->is_finished)
         return;
     w->is_finished = true;
-    session_set_close(&w->sessions);
     uv_close((uv_handle_t *)&w->accept_again, NULL);
     uv_close((uv_handle_t *)&w->control, NULL);
 }
@@ -137,11 +139,17 @@ static int start_accepting(struct worker *w)
             .on_full = on_full,
             .owner = w,
         };
-        if (acceptor_start(a, &w->loop) < 0)
+        if (acceptor_start(a) < 0)
             return -1;
         w->acceptor_count++;
     }
     return 0;
+}
+
+static void on_libuv(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    container_of(watch, struct worker, libuv)->is_libuv_due = true;
 }
 
 static int start(struct worker *w)
@@ -149,19 +157,39 @@ static int start(struct worker *w)
     const struct worker_options *o = w->options;
     const char ready = CONTROL_READY;
 
-    if (uv_loop_init(&w->loop) < 0 || uv_timer_init(&w->loop, &w->accept_again) < 0 ||
-        session_set_init(&w->sessions, &w->loop, o->buffers_max) < 0)
+    if (poller_init(&w->poller) < 0 || uv_loop_init(&w->loop) < 0 ||
+        uv_timer_init(&w->loop, &w->accept_again) < 0)
         return -1;
+    session_set_init(&w->sessions, &w->loop, &w->poller, o->buffers_max);
     w->sessions.stats = o->stats;
     w->sessions.slot = o->slot;
     w->sessions.on_freed = on_freed;
     w->sessions.owner = w;
 
+    w->libuv.on_event = on_libuv;
     if (uv_poll_init(&w->loop, &w->control, o->control_fd) < 0 ||
         uv_poll_start(&w->control, UV_READABLE | UV_DISCONNECT, on_control) < 0 ||
+        poller_add(&w->poller, &w->libuv, uv_backend_fd(&w->loop), EPOLLIN) < 0 ||
         start_accepting(w) < 0)
         return -1;
     return send(o->control_fd, &ready, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/* Sockets are the poller's. libuv has timers and the control socket, and is asked when one
+ * of them is due: a turn that only moves bytes makes no call for it. */
+static void run(struct worker *w)
+{
+    while (uv_run(&w->loop, UV_RUN_NOWAIT) != 0) {
+        do {
+            bool is_busy = session_set_is_busy(&w->sessions);
+
+            w->is_libuv_due = false;
+            (void)poller_wait(&w->poller, is_busy ? 0 : uv_backend_timeout(&w->loop));
+            uv_update_time(&w->loop);
+            poller_dispatch(&w->poller);
+            session_set_turn(&w->sessions);
+        } while (!w->is_libuv_due && uv_backend_timeout(&w->loop) != 0);
+    }
 }
 
 int worker_run(const struct worker_options *options)
@@ -175,10 +203,11 @@ int worker_run(const struct worker_options *options)
         log_error("a worker cannot start: memory or descriptors have run out");
         return EXIT_CANNOT_START; /* the process ends: nothing to undo */
     }
-    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+    run(w);
 
     session_set_deinit(&w->sessions);
     (void)uv_loop_close(&w->loop);
+    poller_deinit(&w->poller);
     (void)close(options->control_fd);
     free(w->acceptors);
     free(w);

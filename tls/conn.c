@@ -84,8 +84,9 @@ void tls_conn_free(struct tls_conn *conn)
     free(conn);
 }
 
-void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable)
+void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable, bool has_fin)
 {
+    conn->wire.has_fin |= has_fin;
     if (is_readable) {
         conn->wire.is_drained = false;
         if (conn->read_wait == IO_WANT_READ)

@@ -12,8 +12,7 @@
  *
  * Reads and writes are non-blocking on the raw socket. A conn remembers that
  * a receive came back short or a send was refused, and makes no further call
- * until tls_conn_notice() says that the socket is ready again: the poll is
- * level-triggered, so nothing is missed.
+ * until tls_conn_notice() says that the socket is ready again.
  */
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
@@ -140,8 +139,8 @@ void tls_context_free(struct tls_context *context);
 struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *pool);
 void tls_conn_free(struct tls_conn *conn);
 
-/* The socket is readable, or writable, again. */
-void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable);
+/* The socket is readable, or writable, again; or the client's FIN is in it. */
+void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable, bool has_fin);
 
 /* IO_OK when the handshake is done, else what to wait for. */
 enum io_status tls_conn_handshake(struct tls_conn *conn);

@@ -74,7 +74,7 @@ static int wire_read(BIO *bio, char *out, int size)
     while (n < 0 && errno == EINTR);
 
     w->may_receive = false;
-    w->is_drained = n < size;
+    w->is_drained = n < size && !w->has_fin; /* no event follows that */
     w->has_ended = n == 0;
     if (n > 0)
         return (int)n;

@@ -32,6 +32,7 @@ struct wire {
     bool is_starved;    /* the pool had no buffer */
     bool may_receive;   /* once, before the next wire_allow() */
     bool is_paused;     /* OpenSSL wanted to receive more than that */
+    bool has_fin;       /* FIN is in the socket: a short receive has not emptied it */
     bool has_ended;     /* FIN was read; OpenSSL is not told */
 };
 

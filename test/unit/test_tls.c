@@ -142,7 +142,7 @@ static void no_call_without_notice(void **state)
     client_receive(&p.client, SIZE_MAX);
     assert_int_equal(p.client.packets, 0);
 
-    tls_conn_notice(p.conn, true, false);
+    tls_conn_notice(p.conn, true, false, false);
     assert_int_equal(tls_conn_handshake(p.conn), IO_WANT_READ);
     client_receive(&p.client, SIZE_MAX);
     assert_int_equal(p.client.packets, 1);
@@ -198,7 +198,7 @@ static void the_client_leaves_before_the_handshake_is_done(void **state)
         (void)shutdown(p.client.fd, SHUT_WR);
         pair_notice(&p);
         row_assert_int(&rows[i], tls_conn_handshake(p.conn),
-                       rows[i].hello_bytes > 0 ? IO_WANT_READ : IO_EOF);
+                       rows[i].hello_bytes > 0 ? IO_YIELD : IO_EOF);
         pair_notice(&p);
         row_assert_int(&rows[i], tls_conn_handshake(p.conn), IO_EOF);
         row_assert_int(&rows[i], p.pool.used_count, 0);

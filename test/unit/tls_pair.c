@@ -90,12 +90,13 @@ void pair_close(struct pair *p)
 
 void pair_notice(struct pair *p)
 {
-    struct pollfd poll_fd = { .fd = p->fd, .events = POLLIN | POLLOUT };
+    struct pollfd poll_fd = { .fd = p->fd, .events = POLLIN | POLLOUT | POLLRDHUP };
     const int broken = POLLERR | POLLHUP;
 
     assert_true(poll(&poll_fd, 1, 0) >= 0);
     tls_conn_notice(p->conn, (poll_fd.revents & (POLLIN | broken)) != 0,
-                    (poll_fd.revents & (POLLOUT | broken)) != 0);
+                    (poll_fd.revents & (POLLOUT | broken)) != 0,
+                    (poll_fd.revents & (POLLRDHUP | broken)) != 0);
 }
 
 enum io_status pair_handshake(struct pair *p)
