@@ -162,7 +162,7 @@ demo: ## install what is missing, then a picture through RTMPS and a page throug
 install: all ## install into DESTDIR and PREFIX
 	install -D -m 0755 build/red5-tls-proxy $(DESTDIR)$(PREFIX)/sbin/red5-tls-proxy
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/red5-tls-proxy/scripts \
-		$(addprefix scripts/,acme-deploy fetch-ocsp import-keystore install-certificate make-csr openmeetings)
+		$(addprefix scripts/,acme-deploy fetch-ocsp firewall import-keystore install-certificate make-csr openmeetings)
 	install -D -m 0644 proxy.ini $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/proxy.ini
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/README.md
 	install -D -m 0644 doc/red5-tls-proxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/red5-tls-proxy.8

@@ -22,7 +22,7 @@ rtmp {{
     access_log {directory}/nginx-rtmp.log;
     out_queue 4096;
     server {{
-        listen {rtmp};
+        {rtmp}
         application live {{ live on; publish_notify on; }}
     }}
 }}
@@ -35,7 +35,7 @@ http {{
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
     server {{
-        listen {http};
+        {http}
         root {directory}/www;
         client_max_body_size 0;
         dav_methods PUT;
@@ -45,19 +45,24 @@ http {{
 """
 
 
+def listen(sockets):
+    return " ".join(f"listen {address_of(sock)};" for sock in sockets)
+
+
 class Nginx:
     """nginx with its RTMP module: `http_address` serves `directory`/www and takes PUTs, `rtmp_address` has an
-    application `live`."""
+    application `live`. Likewise all sockets that it is given."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, http=None, rtmp=None):
         self.root = directory / "www"
         self.root.mkdir()
         self.root.chmod(0o777)
         # nginx takes over sockets named in $NGINX (its way to upgrade itself), so the kernel can choose the ports.
-        http, rtmp = sockets = listening_socket(), listening_socket()
-        self.http_address, self.rtmp_address = map(address_of, sockets)
+        http, rtmp = http or [listening_socket()], rtmp or [listening_socket()]
+        sockets = [*http, *rtmp]
+        self.http_address, self.rtmp_address = address_of(http[0]), address_of(rtmp[0])
         conf = directory / "nginx.conf"
-        conf.write_text(CONFIGURATION.format(directory=directory, http=self.http_address, rtmp=self.rtmp_address,
+        conf.write_text(CONFIGURATION.format(directory=directory, http=listen(http), rtmp=listen(rtmp),
                                              user="user root;" if os.geteuid() == 0 else ""))
         inherited = [sock.fileno() for sock in sockets]
         self.process = subprocess.Popen(
