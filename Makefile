@@ -118,7 +118,7 @@ build/fuzz/llhttp/%.o: $(LLHTTP_SOURCES)/%.c Makefile
 	$(Q)$(CLANG) $(FUZZED) -I$(LLHTTP_INCLUDE) -c -o $@ $<
 
 .PRECIOUS: build/%.o build/asan/%.o build/asan/test/unit/%.o build/fuzz/%.o
--include $(wildcard build/*/*.d build/asan/*/*.d build/asan/test/unit/*.d build/fuzz/*/*.d build/fuzz/test/fuzz/*.d)
+-include $(wildcard build/*/*.d build/asan/*/*.d build/asan/test/unit/*.d build/fuzz/*/*.d build/fuzz/test/fuzz/*.d build/test/bench/*.d)
 
 # The parts of a test run each install nothing; `test` does, for all of them.
 test: ## install what is missing, then lint, unit and integration tests
@@ -129,7 +129,7 @@ test: ## install what is missing, then lint, unit and integration tests
 lint: ## layers, clang-tidy, clang-format, shellcheck
 	scripts/check-layers --self-test
 	scripts/check-layers
-	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] http/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch])
+	clang-format --dry-run --Werror $(wildcard base/*.[ch] config/*.[ch] http/*.[ch] tls/*.[ch] proxy/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
 	printf '%s\n' $(sources) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null
 	shellcheck $(shell grep -lE '^#!.*sh$$' scripts/* .ci/run)
 
@@ -149,10 +149,17 @@ fuzz-%: build/fuzz/fuzz_%
 	    build/fuzz/corpus/$* test/fuzz/seeds/$* >build/fuzz/$*.log 2>&1 || { cat build/fuzz/$*.log; exit 1; }; \
 	tail -1 build/fuzz/$*.log
 
-bench: ## install what is missing, then speed beside nginx and haproxy
+# The load for the benchmark: both ends, the clients' and the backend's.
+load_objects = $(patsubst %.c,build/%.o,$(wildcard test/bench/*.c))
+
+build/bench/load: $(load_objects)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto
+
+bench: ## install what is missing, then cost beside hitch, haproxy, nginx and stunnel (15 min)
 	scripts/install-deps --build --bench
-	$(MAKE) all
-	test/bench/http.py
+	$(MAKE) all build/bench/load
+	test/bench/run.py $(BENCH)
 
 demo: ## install what is missing, then a picture through RTMPS and a page through HTTPS
 	scripts/install-deps --build --demo

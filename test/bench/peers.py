@@ -1,0 +1,250 @@
+"""peers.py - the proxies that are compared: each with one worker, on a processor of its own, and nothing to log.
+
+All show the same certificate, speak TLS 1.3 with TLS_AES_128_GCM_SHA256 and X25519, give tickets, and pass what comes to the
+same backend. What else is set is what their documents advise for speed, or nothing.
+"""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+
+from lib.backends import address_of, listening_socket
+from lib.proxy import BINARIES, ini_text, open_files
+from lib.waiting import PATIENCE, until
+
+PROXY_CPU, *LOAD_CPUS = sorted(os.sched_getaffinity(0))
+END = "-----END CERTIFICATE-----\n"
+SUITE = "TLS_AES_128_GCM_SHA256"
+
+
+class Certificate:
+    def __init__(self, directory):
+        self.chain = directory / "chain.pem"  # without the root: none but ours would leave it out of what is sent
+        parts = (directory / "main/fullchain.pem").read_text().split(END)
+        self.chain.write_text(END.join(parts[:2]) + END)
+        self.key = directory / "main/privkey.pem"
+        self.both = directory / "both.pem"
+        self.both.write_text(self.chain.read_text() + self.key.read_text())
+
+
+class Server:
+    """A proxy that runs, on `port` of 127.0.0.1."""
+
+    def __init__(self, directory, argv, port, environment=None, inherited=()):
+        self.port = port
+        self.log = directory / "output.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=inherited,
+                env={**os.environ, **(environment or {})}, cwd=directory, preexec_fn=follow_to_the_cpu)
+        try:
+            until(self.is_ready, f"{argv[0]} accepts connections")
+        except AssertionError as error:
+            self.close()
+            raise RuntimeError(f"{error}\n{self.log.read_text()}") from None
+        self.idle_files = self.files()
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError("it ended")
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
+                return client_context().wrap_socket(sock).version()
+        except OSError:
+            return None  # not yet
+
+    def workers(self):
+        return list(map(int, pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
+
+    def pids(self):
+        return [self.process.pid, *self.workers()]
+
+    def serving(self):
+        """Those whose memory grows with connections."""
+        return self.workers() or [self.process.pid]
+
+    def files(self):
+        return sum(len(open_files(pid)) for pid in self.pids())
+
+    def is_idle(self):
+        return self.files() <= self.idle_files
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            for pid in self.pids():
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait(PATIENCE)
+
+
+def client_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def follow_to_the_cpu():
+    os.sched_setaffinity(0, {PROXY_CPU})
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: none stays if the benchmark is killed
+
+
+def free_port():
+    """For those who must open their socket themselves."""
+    with listening_socket() as sock:
+        return sock.getsockname()[1]
+
+
+def write(directory, name, text):
+    path = directory / name
+    path.write_text(text)
+    return path
+
+
+# -- each of them: directory, certificate, "HOST:PORT" of the backend, whether it is HTTP, further keys
+
+OURS_COMMON = {
+    "tls": "modern", "ciphersuites": SUITE, "curves": "X25519", "idle_timeout": "5m",
+}
+
+
+def ours(directory, certificate, backend, is_http, **keys):
+    port = free_port()
+    kind = {"http_backend": backend} if is_http else {"protocols": "tunnel", "tunnel_backend": backend, "tickets": "on"}
+    ini = write(directory, "proxy.ini", ini_text({
+        "proxy": {"workers": 1, "stop_timeout": "1s", "log_level": "error", "watch": "off"},
+        "certificate main": {"chain": certificate.chain, "key": certificate.key},
+        "listener front": {"listen": f"127.0.0.1:{port}", "certificates": "main", **OURS_COMMON, **kind, **keys},
+    }))
+    return Server(directory, [BINARIES["plain"], "-c", ini], port)
+
+
+def ours_at_once(directory, certificate, backend, is_http):
+    return ours(directory, certificate, backend, is_http, batch_delay="0ms")
+
+
+def ours_rtmp(directory, certificate, backend, is_http):
+    """The first byte is looked at, and the backend dialled then."""
+    return ours(directory, certificate, backend, is_http, protocols=None, tunnel_backend=None, tickets=None,
+                rtmp_backend=backend)
+
+
+HITCH = """
+frontend = {{ host = "127.0.0.1" port = "{port}" }}
+backend = "[127.0.0.1]:{backend_port}"
+pem-file = "{pem}"
+workers = 1
+backlog = 4096
+tls-protos = {protos}
+ciphersuites = "{suite}"
+ecdh-curve = "X25519"
+daemon = off
+syslog = off
+log-level = 0
+ocsp-dir = ""
+{user}
+"""
+
+
+def hitch(directory, certificate, backend, is_http, protos="TLSv1.3"):
+    port = free_port()
+    conf = write(directory, "hitch.conf", HITCH.format(
+        port=port, backend_port=backend.rpartition(":")[2], pem=certificate.both, suite=SUITE, protos=protos,
+        user='user = "nobody"' if os.geteuid() == 0 else ""))
+    return Server(directory, ["/usr/sbin/hitch", f"--config={conf}"], port)
+
+
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 5000
+
+defaults
+    mode {mode}
+    timeout connect 5s
+    timeout client 5m
+    timeout server 5m
+frontend front
+    bind fd@{fd} ssl crt {pem} ssl-min-ver TLSv1.3 ciphersuites {suite} curves X25519
+    {front}
+    default_backend back
+backend back
+    server one {backend}
+"""
+
+
+def haproxy(directory, certificate, backend, is_http):
+    sock = listening_socket(backlog=4096)
+    front = "option forwardfor\n    http-request set-header X-Forwarded-Proto https" if is_http else ""
+    conf = write(directory, "haproxy.cfg", HAPROXY.format(
+        mode="http" if is_http else "tcp", fd=sock.fileno(), pem=certificate.both, suite=SUITE, backend=backend, front=front,
+        ))
+    with sock:
+        return Server(directory, ["/usr/sbin/haproxy", "-db", "-f", conf], sock.getsockname()[1], inherited=[sock.fileno()])
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/error.log crit; {user}
+{load}
+events {{ worker_connections 10000; }}
+"""
+NGINX_TLS = """
+listen {listen} ssl; ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites {suite}; ssl_ecdh_curve X25519;
+ssl_certificate {chain}; ssl_certificate_key {key};
+"""
+NGINX_STREAM = """
+stream {{
+    server {{
+        {tls}
+        proxy_pass {backend}; proxy_timeout 5m;
+    }}
+}}
+"""
+NGINX_HTTP = """
+http {{
+    access_log off; keepalive_requests 100000000; client_body_temp_path {directory}; proxy_temp_path {directory};
+    fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
+    upstream backend {{ server {backend}; keepalive 256; keepalive_requests 100000000; }}
+    server {{
+        {tls}
+        location / {{
+            proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto https;
+        }}
+    }}
+}}
+"""
+
+
+def nginx(directory, certificate, backend, is_http):
+    sock = listening_socket(backlog=4096)
+    values = {"directory": directory, "backend": backend, "user": "user root;" if os.geteuid() == 0 else "",
+              "load": "" if is_http else "load_module /usr/lib/nginx/modules/ngx_stream_module.so;",
+              "tls": NGINX_TLS.format(listen=address_of(sock), suite=SUITE, chain=certificate.chain, key=certificate.key)}
+    conf = write(directory, "nginx.conf", (NGINX + (NGINX_HTTP if is_http else NGINX_STREAM)).format(**values))
+    with sock:
+        return Server(directory, ["/usr/sbin/nginx", "-p", directory, "-c", conf, "-e", directory / "error.log"],
+                      sock.getsockname()[1], {"NGINX": f"{sock.fileno()};"}, [sock.fileno()])
+
+
+PEERS = {"hitch": hitch, "haproxy": haproxy, "nginx": nginx}
+OURS = {"ours": ours, "ours/at-once": ours_at_once, "ours/rtmp": ours_rtmp}
+PROGRAMS = {"hitch": "/usr/sbin/hitch", "haproxy": "/usr/sbin/haproxy", "nginx": "/usr/sbin/nginx",
+            "stunnel": "/usr/bin/stunnel4"}
+
+
+def start(name, directory, certificate, backend, is_http=False):
+    """`name` runs in a new directory of its own below `directory`."""
+    own = directory / name.replace("/", "-")
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    own.chmod(0o755)
+    return {**OURS, **PEERS}[name](own, certificate, backend, is_http)
