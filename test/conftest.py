@@ -10,6 +10,7 @@ import pytest
 
 from lib import backends
 from lib.nginx import Nginx
+from lib.openmeetings_script import Openmeetings
 from lib.programs import Program, run
 from lib.proxy import TOP, Proxy
 from lib.tomcat import Tomcat
@@ -139,6 +140,12 @@ def start_proxy(tmp_path, certificates, closing):
 def tunnel(start_proxy, backend):
     """A proxy that passes everything to `backend`, which the test plays."""
     return start_proxy(protocols="tunnel", tunnel_backend=backend.address)
+
+
+@pytest.fixture
+def openmeetings(tmp_path, certificates):
+    """scripts/openmeetings, with a proxy.ini of the test's."""
+    return Openmeetings(tmp_path, certificates)
 
 
 @pytest.fixture

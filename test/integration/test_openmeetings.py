@@ -1,29 +1,14 @@
 """scripts/openmeetings on installations of each version: what it says, what it sets, and that it can be taken back."""
 
 import subprocess
-import xml.etree.ElementTree
 
 import pytest
 
-from lib.openmeetings import HOSTS, LAYOUTS, WANTED, config_of, contents, jee_container, lay_out, red5_core
-from lib.openmeetings_script import SCRIPT, Openmeetings
+from lib.openmeetings import HOSTS, LAYOUTS, WANTED, config_of, contents, elements_of, jee_container, lay_out, \
+    properties_of, red5_core
+from lib.openmeetings_script import SCRIPT
 
 WITH_CONFIG = [version for version in LAYOUTS if version < "4"]
-
-
-@pytest.fixture
-def openmeetings(tmp_path, certificates):
-    return Openmeetings(tmp_path, certificates)
-
-
-def properties_of(red5):
-    lines = (red5 / "conf/red5.properties").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-
-def elements_of(path):
-    """By another reader of XML."""
-    return {child.tag: child.text for child in xml.etree.ElementTree.parse(path).getroot()}
 
 
 @pytest.mark.parametrize("version", LAYOUTS)

@@ -2,6 +2,7 @@
 own: names, keys, order, defaults, what is commented out, and line ends. The texts are ours."""
 
 import collections
+import xml.etree.ElementTree
 
 Layout = collections.namedtuple("Layout", "config keys red5 jars line_end container")
 
@@ -166,3 +167,13 @@ def contents(red5):
     """{path: (bytes, mode, time of change)} of every file in there."""
     return {path.relative_to(red5): (path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns)
             for path in red5.rglob("*") if path.is_file()}
+
+
+def properties_of(red5):
+    lines = (red5 / "conf/red5.properties").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def elements_of(path):
+    """A config.xml by another reader of XML than the script's."""
+    return {child.tag: child.text for child in xml.etree.ElementTree.parse(path).getroot()}
