@@ -35,6 +35,18 @@ static unsigned count_cpus(void)
     return n < 1 ? 1 : n > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX : (unsigned)n;
 }
 
+unsigned crew_workers(unsigned configured)
+{
+    return configured != 0 ? configured : count_cpus();
+}
+
+uint64_t crew_room(uint64_t descriptors)
+{
+    if (descriptors < DESCRIPTORS_RESERVED + DESCRIPTORS_PER_SESSION)
+        return 1;
+    return (descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_SESSION;
+}
+
 static void hang_up(struct hand *h)
 {
     if (h->control_fd >= 0)
@@ -78,7 +90,7 @@ struct crew *crew_new(struct generation *generation, struct listener *listeners,
         crew->stats = stats;
         crew->harder_ms = UINT64_MAX;
         crew->started_ms = clock_ms();
-        crew->hand_count = workers != 0 ? workers : count_cpus();
+        crew->hand_count = crew_workers(workers);
         crew->hands = calloc(crew->hand_count, sizeof(*crew->hands));
     }
     if (crew == NULL || crew->hands == NULL) {
@@ -128,10 +140,7 @@ static size_t sessions_of_one_worker(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
-        limit.rlim_cur < DESCRIPTORS_RESERVED + DESCRIPTORS_PER_SESSION)
-        return 1;
-    return (limit.rlim_cur - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_SESSION;
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 1 : (size_t)crew_room(limit.rlim_cur);
 }
 
 /* Buffers may fill a quarter of the machine's memory, over all workers. */

@@ -16,6 +16,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct crew;
@@ -55,6 +56,12 @@ struct crew {
     uint64_t started_ms; /* crew_new() */
     bool was_ready;      /* every hand was, once */
 };
+
+/* How many workers there are where proxy.ini says `configured`, 0 for "auto". */
+unsigned crew_workers(unsigned configured);
+
+/* The sessions that one worker has room for with so many descriptors. */
+uint64_t crew_room(uint64_t descriptors);
 
 /* Prepare; no worker runs yet. The generation and the array of listeners are taken
  * if this succeeds. NULL when memory or slots in stats have run out. */

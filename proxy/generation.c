@@ -32,8 +32,8 @@ static void on_report(void *user, enum tls_severity severity, const char *option
                         option, "%s", sentence);
 }
 
-static struct tls_certificate *load_certificate(const struct certificate_config *config,
-                                                struct complaints *c)
+struct tls_certificate *generation_load_certificate(const struct certificate_config *config,
+                                                    const struct tls_report *report)
 {
     const struct tls_certificate_options options = {
         .name = config->name,
@@ -45,12 +45,19 @@ static struct tls_certificate *load_certificate(const struct certificate_config 
         .keystore_alias = config->keystore_alias,
         .ocsp = config->ocsp,
     };
-    struct addressee to = { .complaints = c, .section = &config->section };
-    const struct tls_report report = { .say = on_report, .user = &to };
 
     if (config->keystore == NULL && (config->chain == NULL || config->key == NULL))
         return NULL; /* complained of already */
-    return tls_certificate_load(&options, &report);
+    return tls_certificate_load(&options, report);
+}
+
+static struct tls_certificate *load_certificate(const struct certificate_config *config,
+                                                struct complaints *c)
+{
+    struct addressee to = { .complaints = c, .section = &config->section };
+    const struct tls_report report = { .say = on_report, .user = &to };
+
+    return generation_load_certificate(config, &report);
 }
 
 /* Whoever is given one key has the other. OpenMeetings 2.0 to 3.3 gives away
@@ -243,7 +250,8 @@ struct generation *generation_load(const char *path, struct generation_common *c
     return NULL;
 }
 
-struct generation *generation_renew(const struct generation *old, struct complaints *c)
+struct generation *generation_make(struct config *config, struct generation_common *common,
+                                   struct complaints *c)
 {
     struct generation *g = calloc(1, sizeof(*g));
 
@@ -251,9 +259,14 @@ struct generation *generation_renew(const struct generation *old, struct complai
         complain(c, 0, NULL, NULL, "memory has run out");
         return NULL;
     }
-    g->common = old->common;
-    g->config = config_share(old->config);
+    g->common = common;
+    g->config = config_share(config);
     return load_files(g, c);
+}
+
+struct generation *generation_renew(const struct generation *old, struct complaints *c)
+{
+    return generation_make(old->config, old->common, c);
 }
 
 static void free_front(struct generation *g, struct front *front)

@@ -15,6 +15,7 @@
 
 struct look;
 struct tls_certificate;
+struct tls_report;
 struct tls_ticket_keys;
 struct tls_tickets;
 
@@ -39,9 +40,17 @@ struct generation {
 struct generation *generation_load(const char *path, struct generation_common *common,
                                    struct complaints *c);
 
+/* Load all that a configuration names, which becomes the generation's as well. */
+struct generation *generation_make(struct config *config, struct generation_common *common,
+                                   struct complaints *c);
+
 /* Load all that the configuration of `old` names once more, without reading
  * that again. */
 struct generation *generation_renew(const struct generation *old, struct complaints *c);
 void generation_free(struct generation *g);
+
+/* Load what one section names, and nothing else. */
+struct tls_certificate *generation_load_certificate(const struct certificate_config *config,
+                                                    const struct tls_report *report);
 
 #endif

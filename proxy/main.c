@@ -1,5 +1,6 @@
 /* main.c - the command line. */
 #include "http/agree.h"
+#include "proxy/doctor.h"
 #include "proxy/exit.h"
 #include "proxy/master.h"
 #include "tls/tls.h"
@@ -7,6 +8,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -17,6 +19,7 @@
 static const char usage[] =
     "usage: red5-tls-proxy -c FILE        serve what FILE, a proxy.ini, describes\n"
     "       red5-tls-proxy -t -c FILE     check FILE and all it names, print the set-up in effect\n"
+    "       red5-tls-proxy doctor -c FILE try that set-up from outside in\n"
     "       red5-tls-proxy -V             print versions\n"
     "       red5-tls-proxy -h             print this help\n"
     "\n"
@@ -58,6 +61,8 @@ int main(int argc, char **argv)
 
     fill_standard_descriptors();
     tls_setup();
+    if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+        return (int)doctor_main(argc - 1, argv + 1);
     while ((option = getopt(argc, argv, "c:tVh")) != -1) {
         switch (option) {
         case 'c':

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <strings.h>
 
-static struct tls_certificate *certificate_new(const char *name)
+struct tls_certificate *certificate_new(const char *name)
 {
     struct tls_certificate *c = calloc(1, sizeof(*c));
 
@@ -216,10 +216,8 @@ static int read_dns_names(struct tls_certificate *c, struct error *err)
     return rc == 0 ? 0 : error_set(err, "memory has run out");
 }
 
-static int build(struct tls_certificate *c, struct error *err)
+int certificate_build(struct tls_certificate *c, struct error *err)
 {
-    if (review_key(c->key, err) < 0 || find_leaf(c, err) < 0)
-        return -1;
     if (chain_build(c->loaded, c->leaf, c->chain) < 0)
         return error_set(err, "memory has run out");
     return read_dns_names(c, err);
@@ -240,7 +238,8 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_option
         rc = read_keystore(c, options, report);
     else /* what is wrong with either is told in one run */
         rc = read_chain(c, options->chain, report) + read_key(c, options, report);
-    if (rc == 0 && build(c, &err) < 0)
+    if (rc == 0 &&
+        (review_key(c->key, &err) < 0 || find_leaf(c, &err) < 0 || certificate_build(c, &err) < 0))
         rc = fault(report, key_option, &err);
     if (rc == 0 && review_strength(c, &err) < 0)
         rc = fault(report, chain_option, &err);

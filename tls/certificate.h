@@ -19,6 +19,12 @@ struct tls_certificate {
     struct staple *staple; /* owned; NULL: there is none */
 };
 
+/* An empty one; NULL when memory has run out. */
+struct tls_certificate *certificate_new(const char *name);
+
+/* Find chain and names of the leaf, which is set. 0 or -1. */
+int certificate_build(struct tls_certificate *c, struct error *err);
+
 enum name_match { NAME_MISS, NAME_WILDCARD, NAME_EXACT };
 
 /* How the certificate's names cover `host`, in any case. A wildcard stands for

@@ -15,8 +15,9 @@ enum { RSA_BITS_MIN = 2048, SECURITY_BITS_MIN = 112, SOON_DAYS = 14, TIME_BYTES 
 static const char better_key[] = "get a new one, RSA of 2048 bits or more or ECDSA on P-256 "
                                  "(scripts/make-csr makes it), and a certificate for it";
 
-static __attribute__((format(printf, 3, 4))) void warn(const struct tls_report *report,
-                                                       const char *key, const char *format, ...)
+static __attribute__((format(printf, 4, 5))) void say(const struct tls_report *report,
+                                                      enum tls_severity severity, const char *key,
+                                                      const char *format, ...)
 {
     struct error sentence;
     va_list args;
@@ -24,7 +25,7 @@ static __attribute__((format(printf, 3, 4))) void warn(const struct tls_report *
     va_start(args, format);
     (void)vsnprintf(sentence.text, sizeof(sentence.text), format, args);
     va_end(args);
-    report->say(report->user, TLS_WARNING, key, sentence.text);
+    report->say(report->user, severity, key, sentence.text);
 }
 
 /* The curves that TLS 1.3 has names for (RFC 8446, 4.2.3) and clients have. */
@@ -119,14 +120,15 @@ static void review_dates(X509 *x, const char *key, const struct tls_report *repo
 
     (void)chain_print_name(X509_get_subject_name(x), name);
     if (X509_cmp_current_time(start) > 0)
-        warn(report, key, "the certificate of %s is not valid before %s; clients refuse it", name,
-             print_time(start, time));
+        say(report, TLS_REFUSED, key,
+            "the certificate of %s is not valid before %s; clients refuse it", name,
+            print_time(start, time));
     else if (X509_cmp_current_time(end) < 0)
-        warn(report, key, "the certificate of %s expired at %s; clients refuse it", name,
-             print_time(end, time));
+        say(report, TLS_REFUSED, key, "the certificate of %s expired at %s; clients refuse it",
+            name, print_time(end, time));
     else if (ASN1_TIME_diff(&days, &seconds, NULL, end) == 1 && days < SOON_DAYS)
-        warn(report, key, "the certificate of %s expires in %d %s, at %s; renew it", name, days,
-             days == 1 ? "day" : "days", print_time(end, time));
+        say(report, TLS_WARNING, key, "the certificate of %s expires in %d %s, at %s; renew it",
+            name, days, days == 1 ? "day" : "days", print_time(end, time));
 }
 
 static void review_gap(const struct tls_certificate *c, const char *key,
@@ -140,11 +142,11 @@ static void review_gap(const struct tls_certificate *c, const char *key,
         return;
     (void)chain_print_name(X509_get_subject_name(top), of);
     (void)chain_print_name(X509_get_issuer_name(top), issuer);
-    warn(report, key,
-         "the issuer of %s is missing: %s; the server would send an incomplete chain%s", of, issuer,
-         top == c->leaf ? ""
-                        : " (if that is the root of a CA of your own, add it to the file: it is "
-                          "not sent)");
+    say(report, top == c->leaf ? TLS_REFUSED : TLS_WARNING, key,
+        "the issuer of %s is missing: %s; the server would send an incomplete chain%s", of, issuer,
+        top == c->leaf ? ""
+                       : " (if that is the root of a CA of your own, add it to the file: it is "
+                         "not sent)");
 }
 
 /* The leaf itself: a root that is only loaded beside it is no fault. */
@@ -155,10 +157,10 @@ static void review_issuer(const struct tls_certificate *c, const char *key,
 
     if ((X509_get_extension_flags(c->leaf) & EXFLAG_SS) == 0)
         return;
-    warn(report, key,
-         "the certificate of %s is signed by itself; clients refuse it, unless each of them is "
-         "told to trust it",
-         chain_print_name(X509_get_subject_name(c->leaf), name));
+    say(report, TLS_WARNING, key,
+        "the certificate of %s is signed by itself; clients refuse it, unless each of them is "
+        "told to trust it",
+        chain_print_name(X509_get_subject_name(c->leaf), name));
 }
 
 static void review_names(const struct tls_certificate *c, const char *key,
@@ -168,10 +170,10 @@ static void review_names(const struct tls_certificate *c, const char *key,
 
     if (X509_get_ext_by_NID(c->leaf, NID_subject_alt_name, -1) >= 0)
         return;
-    warn(report, key,
-         "the certificate of %s has no subject alternative names; clients ignore its common name "
-         "and refuse it",
-         chain_print_name(X509_get_subject_name(c->leaf), name));
+    say(report, TLS_REFUSED, key,
+        "the certificate of %s has no subject alternative names; clients ignore its common name "
+        "and refuse it",
+        chain_print_name(X509_get_subject_name(c->leaf), name));
 }
 
 /* Key usage and extended key usage, where it has any (RFC 5280, 4.2.1.12). */
@@ -181,9 +183,9 @@ static void review_purpose(const struct tls_certificate *c, const char *key,
     char name[CHAIN_NAME_BYTES];
 
     if (X509_check_purpose(c->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
-        warn(report, key,
-             "the certificate of %s is not for servers, its key usage says; clients refuse it",
-             chain_print_name(X509_get_subject_name(c->leaf), name));
+        say(report, TLS_REFUSED, key,
+            "the certificate of %s is not for servers, its key usage says; clients refuse it",
+            chain_print_name(X509_get_subject_name(c->leaf), name));
 }
 
 static void review_strangers(const struct tls_certificate *c, const char *key,
@@ -195,8 +197,9 @@ static void review_strangers(const struct tls_certificate *c, const char *key,
         X509 *x = sk_X509_value(c->loaded, i);
 
         if (!chain_uses(c->leaf, c->chain, x))
-            warn(report, key, "the certificate of %s is no part of the chain and is not sent",
-                 chain_print_name(X509_get_subject_name(x), name));
+            say(report, TLS_WARNING, key,
+                "the certificate of %s is no part of the chain and is not sent",
+                chain_print_name(X509_get_subject_name(x), name));
     }
 }
 

@@ -55,8 +55,8 @@ struct tls_certificate_options {
 };
 
 /* Whom to tell what is wrong: a whole sentence, and the name of the option
- * above that it is about ("chain"). */
-enum tls_severity { TLS_WARNING, TLS_FAULT };
+ * above that it is about ("chain"). What is REFUSED can be served, but clients do not take it. */
+enum tls_severity { TLS_WARNING, TLS_REFUSED, TLS_FAULT };
 
 struct tls_report {
     void (*say)(void *user, enum tls_severity severity, const char *option, const char *sentence);
@@ -75,6 +75,36 @@ bool tls_certificate_lost_staple(struct tls_certificate *certificate);
 
 /* Whether both have the same private key. */
 bool tls_certificate_shares_key(const struct tls_certificate *a, const struct tls_certificate *b);
+
+/* Whether they are the same certificate, without regard to the rest of the chain. */
+bool tls_certificate_is_same(const struct tls_certificate *a, const struct tls_certificate *b);
+
+/* Whether the same issuers are sent with both. */
+bool tls_certificate_is_chained_alike(const struct tls_certificate *a,
+                                      const struct tls_certificate *b);
+
+/* Its host names in lower case, wildcards as they are; NULL behind the last. */
+const char *tls_certificate_host(const struct tls_certificate *certificate, size_t i);
+
+/* Whether one of its host names covers `host`. */
+bool tls_certificate_covers(const struct tls_certificate *certificate, const char *host);
+
+enum tls_key { TLS_KEY_RSA, TLS_KEY_RSA_PSS, TLS_KEY_EC, TLS_KEY_P521, TLS_KEY_EDWARDS };
+
+/* What a certificate says of itself, for people: printable, cut where it is too long. */
+struct tls_facts {
+    char subject[128]; /* "CN=cam.example.org" */
+    char issuer[128];
+    char root[128];  /* the issuer of the last certificate that is sent */
+    int chain_count; /* certificates that are sent */
+    char names[384]; /* "cam.example.org, *.example.org, 192.0.2.1" */
+    enum tls_key key;
+    char key_name[32]; /* "RSA 2048", "ECDSA P-256", "Ed25519" */
+    char end[32];      /* "2026-12-24 18:00 UTC" */
+    int days_left;     /* whole days until then; negative: it is over */
+};
+
+void tls_certificate_describe(const struct tls_certificate *certificate, struct tls_facts *facts);
 
 /* Where a listener has these certificates: the reason why `all[i]`, i > 0, is never
  * shown, or not for all of its names. Returns whether there is one. */

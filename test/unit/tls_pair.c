@@ -19,7 +19,7 @@ static void on_report(void *user, enum tls_severity severity, const char *option
     size_t used = strlen(notes->text);
 
     (void)snprintf(notes->text + used, notes->bytes - used, "%s%s: %s\n",
-                   severity == TLS_WARNING ? "warning: " : "", option, sentence);
+                   severity != TLS_FAULT ? "warning: " : "", option, sentence);
 }
 
 struct tls_certificate *load_certificate(const struct tls_certificate_options *options, char *said,
