@@ -38,7 +38,7 @@ tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 fuzzers = $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 
-.PHONY: all asan test lint unit integration fuzz bench demo install clean help
+.PHONY: all asan test lint unit integration test-red5 fuzz bench demo install clean help
 .DEFAULT_GOAL := all
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
@@ -123,7 +123,7 @@ build/fuzz/llhttp/%.o: $(LLHTTP_SOURCES)/%.c Makefile
 # The parts of a test run each install nothing; `test` does, for all of them.
 test: ## install what is missing, then lint, unit and integration tests
 	scripts/install-deps --build --test
-	$(MAKE) lint unit integration
+	$(MAKE) lint unit integration test-red5
 	$(MAKE) fuzz FUZZ_SECONDS=2
 
 lint: ## layers, clang-tidy, clang-format, shellcheck
@@ -138,6 +138,9 @@ unit: $(tests) ## unit tests, with sanitizers
 
 integration: all asan ## real clients and servers against the real program
 	$(PYTEST) -n 2 --dist loadgroup -q test/integration
+
+test-red5: all asan ## the same with a real Red5 behind it, out of Maven Central
+	$(PYTEST) -n 2 --dist loadgroup -q test/red5
 
 fuzz: $(fuzzers:%=fuzz-%) ## each fuzzer for FUZZ_SECONDS (60)
 
@@ -179,4 +182,4 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

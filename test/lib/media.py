@@ -1,5 +1,6 @@
 """media.py - a short clip, its frames, and the programs that publish and play it."""
 
+import itertools
 import subprocess
 
 FFMPEG = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
@@ -8,11 +9,11 @@ FFMPEG = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
 ONLY_TLS_1_2 = "[overrides]\ndisabled-version = tls1.3\n"
 
 
-def make_clip(path, seconds=2):
-    """A moving test picture and a tone, in H.264 and AAC."""
+def make_clip(path, seconds=2, gop=25):
+    """A moving test picture and a tone, in H.264 and AAC; every `gop`th picture is a key frame."""
     subprocess.run([*FFMPEG, "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine",
-                    "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25",
-                    "-c:a", "aac", path], check=True, timeout=60)
+                    "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+                    "-g", str(gop), "-c:a", "aac", path], check=True, timeout=60)
     return path
 
 
@@ -24,12 +25,23 @@ def frames(path):
     return [(int(row[0]), int(row[4]), row[5].strip()) for row in rows]
 
 
+def longest_run(sent, played):
+    """How many of the frames played last are those that were sent, one after the other."""
+    ends = [n for n, frame in enumerate(sent, 1) if played and frame == played[-1]]
+    return max((common_end(sent[:end], played) for end in ends), default=0)
+
+
+def common_end(some, others):
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(reversed(some), reversed(others)))
+    return sum(1 for _ in same)
+
+
 def publish(clip, url, *options):
     return [*FFMPEG, "-re", "-i", clip, "-c", "copy", "-f", "flv", *options, url]
 
 
 def ffmpeg_player(url, file):
-    return [*FFMPEG, "-i", url, "-c", "copy", file]
+    return [*FFMPEG, "-i", url, "-c", "copy", "-flush_packets", "1", file]
 
 
 def rtmpdump_player(url, file):
