@@ -16,9 +16,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { INI_LINE_BYTES = 199 }; /* INI_MAX_LINE less the NUL; the newline counts */
 
@@ -286,15 +289,31 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     return 1;
 }
 
+/* The master reads the file while it serves: opening a pipe would keep it waiting. */
+static FILE *open_file(const char *path, struct complaints *c)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = NULL;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        complain(c, 0, NULL, NULL, "is no regular file");
+    else if ((file = fdopen(fd, "r")) == NULL)
+        complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));
+    if (fd >= 0 && file == NULL)
+        (void)close(fd);
+    return file;
+}
+
 static int read_file(struct config *config, const char *path, struct complaints *c)
 {
     struct loader l = { .config = config, .complaints = c };
 
-    l.file = fopen(path, "re");
-    if (l.file == NULL) {
-        complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));
+    l.file = open_file(path, c);
+    if (l.file == NULL)
         return -1;
-    }
     (void)ini_parse_stream(read_line, &l, on_pair, &l);
     if (ferror(l.file))
         complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));

@@ -189,6 +189,22 @@ def test_an_override_needs_a_small_file(check, tmp_path, make, word):
     assert "proxy.ini:17: [listener front] override: config.xml: " in done.stderr and word in done.stderr
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")], ids=["a pipe", "a device"])
+def test_the_file_itself_is_a_regular_one(tmp_path, make):
+    """The master reads it while it serves: it must not be kept waiting."""
+    make(tmp_path / "none")  # no .ini: those are shown when a test fails
+    done = subprocess.run([BINARIES["asan"], "-t", "-c", "none"], cwd=tmp_path, timeout=10, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "none: is no regular file\n")
+
+
+def test_the_file_itself_may_be_a_symbolic_link(check, tmp_path):
+    (tmp_path / "target.ini").write_text(GOOD)
+    (tmp_path / "link.ini").symlink_to("target.ini")
+    assert check(GOOD).returncode == 0  # lays out the files
+    done = subprocess.run([BINARIES["asan"], "-t", "-c", "link.ini"], cwd=tmp_path, timeout=30, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_warning_leaves_the_exit_code_0(check):
     """A certificate that no listener uses."""
     done = check(GOOD.replace("main screen", "main"))
