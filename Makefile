@@ -175,6 +175,7 @@ install: all ## install into DESTDIR and PREFIX
 		$(addprefix scripts/,acme-deploy fetch-ocsp firewall import-keystore install-certificate make-csr openmeetings)
 	install -D -m 0644 proxy.ini $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/proxy.ini
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/README.md
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/red5-tls-proxy/doc doc/openmeetings.md doc/red5.md
 	install -D -m 0644 doc/red5-tls-proxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/red5-tls-proxy.8
 	install -D -m 0644 doc/proxy.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/proxy.ini.5
 
