@@ -242,14 +242,15 @@ static void wait_and_serve(uint64_t until, uint64_t now)
 static void run(void)
 {
     while (stage != DONE) {
-        uint64_t now = clock_now(), due = stage_ends, next;
+        uint64_t now = clock_now(), due, next;
 
+        step(now); /* first: it may set what is waited for */
+        due = stage_ends;
         if (load.traffic->turn && stage >= WARMING && stage <= HOLDING) {
             next = load.traffic->turn(now);
             due = next < due ? next : due;
         }
         wait_and_serve(due, now);
-        step(clock_now());
     }
 }
 
