@@ -78,8 +78,8 @@ $(LLHTTP_SOURCES)/%.c:
 
 # A unit test links the whole program but its main, or the objects it names.
 test_objects             = $(filter-out build/asan/proxy/main.o,$(sources:%.c=build/asan/%.o)) $(llhttp_objects:%=build/asan/%)
-test_channel_objects     = $(addprefix build/asan/,proxy/channel.o base/pool.o test/unit/fake_conn.o)
-test_exchange_objects    = $(filter-out build/asan/proxy/%,$(test_objects)) $(addprefix build/asan/,proxy/exchange.o proxy/request.o proxy/response.o proxy/gather.o proxy/channel.o test/unit/fake_conn.o)
+test_channel_objects     = $(addprefix build/asan/,proxy/channel.o proxy/splice.o base/pool.o base/pipe.o test/unit/fake_conn.o)
+test_exchange_objects    = $(filter-out build/asan/proxy/%,$(test_objects)) $(addprefix build/asan/,proxy/exchange.o proxy/request.o proxy/response.o proxy/gather.o proxy/channel.o proxy/splice.o test/unit/fake_conn.o)
 test_session_http_objects = $(test_exchange_objects) build/asan/proxy/session_http.o build/asan/proxy/end.o
 test_tls_objects         = $(test_objects) $(addprefix build/asan/test/unit/,authority.o tls_client.o tls_pair.o)
 test_certificate_objects = $(test_tls_objects)

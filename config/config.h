@@ -60,6 +60,7 @@ struct words {
 
 enum { CONFIG_TLS_LEGACY = 2 }; /* listener_config.tls */
 enum { CONFIG_SNI_DEFAULT, CONFIG_SNI_REJECT };
+enum { CONFIG_KTLS_AUTO, CONFIG_KTLS_ON, CONFIG_KTLS_OFF };
 enum { CONFIG_VERIFY_NONE, CONFIG_VERIFY_OPTIONAL, CONFIG_VERIFY_REQUIRED };
 
 struct proxy_config {
@@ -114,6 +115,7 @@ struct listener_config {
     unsigned client_verify;
     char *client_ca;
     char *client_crl;
+    unsigned ktls;
     uint64_t handshake_timeout_ms;
     uint64_t first_byte_timeout_ms;
     uint64_t connect_timeout_ms;

@@ -25,6 +25,7 @@ static const char *const versions[] = {
     "policy", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3", NULL
 };
 static const char *const unknown_names[] = { "default", "reject", NULL };
+static const char *const offloads[] = { "auto", "on", "off", NULL };
 static const char *const verifications[] = { "none", "optional", "required", NULL };
 
 #define PROXY(field)       offsetof(struct proxy_config, field)
@@ -124,6 +125,10 @@ const struct option options[] = {
     { "listener", "client_crl", OPT_PATH, LISTENER(client_crl),
       .serves = OFFERS_TLS,
       .help = "PEM file of revocation lists, one of each CA." },
+    { "listener", "ktls", OPT_CHOICE, LISTENER(ktls),
+      .choices = offloads, .fallback = "auto",
+      .serves = OFFERS_TLS,
+      .help = "Kernel TLS for what is sent: auto (where it works and pays), on or off." },
     { "listener", "handshake_timeout", OPT_DURATION, LISTENER(handshake_timeout_ms),
       .min = 100, .max = HOUR, .fallback = "10s", .serves = OFFERS_TLS,
       .help = "From accept to the end of the TLS handshake, however many bytes arrive." },

@@ -1,6 +1,7 @@
 #include "proxy/channel.h"
 
 #include "proxy/conn.h"
+#include "proxy/splice.h"
 
 #include <assert.h>
 #include <string.h>
@@ -32,6 +33,8 @@ void channel_deinit(struct channel *ch)
 {
     if (ch->buffer != NULL)
         put_buffer(ch);
+    if (ch->pipe != NULL)
+        splice_stop(ch);
 }
 
 void channel_grant(struct channel *ch, uint64_t n)
@@ -67,6 +70,7 @@ static enum io_status fill_from_source(struct channel *ch)
     if (status == IO_OK) {
         buffer_produce(ch->buffer, n);
         ch->received += n;
+        splice_note_read(ch, n);
     } else if (status == IO_EOF) {
         ch->state = CHANNEL_DRAINING;
         status = IO_OK;
@@ -90,6 +94,10 @@ static enum io_status fill(struct channel *ch)
 
     if (!channel_is_fed(ch) && (ch->state != CHANNEL_OPEN || ch->is_held))
         return IO_IDLE;
+    if (ch->is_bulk && !channel_is_fed(ch) && splice_is_next(ch))
+        return splice_fill(ch);
+    if (ch->pipe != NULL)
+        return IO_IDLE; /* its bytes go first */
     if (ch->buffer == NULL && !take_buffer(ch))
         return IO_STARVED;
     if (buffer_room(ch->buffer) == 0 && channel_judged(ch) == 0)
@@ -110,6 +118,8 @@ static enum io_status flush(struct channel *ch)
     enum io_status status;
     size_t n;
 
+    if (ch->pipe != NULL)
+        return splice_flush(ch);
     if (ch->buffer != NULL) {
         size_t judged = channel_judged(ch);
 
@@ -212,14 +222,15 @@ enum io_status channel_pump(struct channel *ch, size_t budget)
         if (ch->read_wait == IO_ERROR || ch->write_wait == IO_ERROR)
             return IO_ERROR;
         if (ch->read_wait != IO_OK && ch->write_wait != IO_OK)
-            return ch->read_wait == IO_YIELD ? IO_OK : IO_IDLE;
+            return ch->read_wait == IO_YIELD || ch->write_wait == IO_YIELD ? IO_OK : IO_IDLE;
     } while (ch->delivered < limit && --turns > 0);
     return IO_OK;
 }
 
 size_t channel_held(const struct channel *ch)
 {
-    return ch->buffer != NULL ? buffer_len(ch->buffer) : 0;
+    return (ch->buffer != NULL ? buffer_len(ch->buffer) : 0) +
+           (ch->pipe != NULL ? ch->pipe->held : 0);
 }
 
 bool channel_is_unblocked(const struct channel *ch)

@@ -15,6 +15,9 @@
  * read before it goes on: it may rewrite what the buffer holds, and grants
  * credit, a count of bytes. What has no credit waits.
  *
+ * Where much comes, and both sides can, bytes pass through a pipe of the kernel's
+ * instead of the buffer (splice.h).
+ *
  * A channel does not wait and does not free: it moves what it can, and
  * remembers what each side is waiting for.
  */
@@ -22,6 +25,7 @@
 #define PROXY_CHANNEL_H
 
 #include "base/io.h"
+#include "base/pipe.h"
 #include "base/pool.h"
 
 #include <stdbool.h>
@@ -59,12 +63,19 @@ struct channel {
                            no credit of the judge's */
     uint64_t received;  /* bytes the source has given */
     uint64_t delivered; /* bytes the target has taken */
+
+    /* splice.h */
+    struct pipe_pool *pipes; /* borrowed; NULL: bytes are always copied */
+    struct pipe *pipe;       /* owned; NULL while it holds nothing */
+    uint64_t spliced;        /* of those delivered */
+    bool is_bulk;            /* much came at once */
+    bool is_declined;        /* the kernel does not splice from the source */
 };
 
 void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool,
                   enum pool_rank rank);
 
-/* Give the buffer back, delivered or not. */
+/* Give buffer and pipe back, delivered or not. */
 void channel_deinit(struct channel *ch);
 
 /* Let everything pass from here on, what is held included. */

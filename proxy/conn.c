@@ -160,6 +160,61 @@ enum io_status conn_write(struct conn *c, const void *bytes, size_t size, size_t
     return IO_OK;
 }
 
+bool conn_can_splice_in(const struct conn *c)
+{
+    return c->tls == NULL && !c->is_broken;
+}
+
+bool conn_can_splice_out(const struct conn *c)
+{
+    return c->tls == NULL || tls_conn_can_splice(c->tls);
+}
+
+enum io_status conn_splice_in(struct conn *c, struct pipe *to, size_t size, size_t *n)
+{
+    ssize_t got;
+
+    *n = 0;
+    if (c->has_failed)
+        return IO_ERROR;
+    if (c->is_drained)
+        return IO_WANT_READ;
+
+    got = pipe_fill(to, c->fd, size);
+    if (got == 0)
+        return IO_EOF;
+    if (got < 0 && errno == EINVAL)
+        return IO_ERROR;
+    if (got < 0 && errno == EAGAIN && to->held > 0)
+        return IO_IDLE;
+    c->is_drained = got < 0 && !c->has_fin; /* that it got less does not mean that it got all */
+    if (got < 0)
+        return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
+    *n = (size_t)got;
+    return IO_OK;
+}
+
+enum io_status conn_splice_out(struct conn *c, struct pipe *from, size_t *n)
+{
+    size_t size = from->held;
+    ssize_t put;
+
+    *n = 0;
+    if (c->has_failed)
+        return IO_ERROR;
+    if (c->tls != NULL)
+        return fail_if(c, tls_conn_splice(c->tls, from, n));
+    if (c->is_full)
+        return IO_WANT_WRITE;
+
+    put = pipe_drain(from, c->fd);
+    c->is_full = put < (ssize_t)size;
+    if (put < 0)
+        return errno == EAGAIN ? IO_WANT_WRITE : note_reset(c, errno);
+    *n = (size_t)put;
+    return IO_OK;
+}
+
 enum io_status conn_flush(struct conn *c)
 {
     if (c->has_failed)
@@ -205,7 +260,7 @@ bool conn_is_lingering(struct conn *c, bool is_patient)
 
 bool conn_is_blocked(const struct conn *c)
 {
-    return c->tls != NULL ? tls_conn_pending(c->tls) > 0 : c->is_full;
+    return c->tls != NULL ? tls_conn_is_blocked(c->tls) : c->is_full;
 }
 
 bool conn_is_truncated(const struct conn *c)

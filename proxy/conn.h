@@ -12,6 +12,7 @@
 #define PROXY_CONN_H
 
 #include "base/io.h"
+#include "base/pipe.h"
 #include "base/poller.h"
 #include "base/pool.h"
 
@@ -58,6 +59,17 @@ enum io_status conn_peek(struct conn *c, unsigned char *first);
 /* As tls_conn_read(), tls_conn_write(), for either transport. */
 enum io_status conn_read(struct conn *c, void *out, size_t size, size_t *n);
 enum io_status conn_write(struct conn *c, const void *bytes, size_t size, size_t *n);
+
+/* Whether what comes, or goes, can do so by splice(2) now: on a plain socket, and where
+ * the kernel encrypts. */
+bool conn_can_splice_in(const struct conn *c);
+bool conn_can_splice_out(const struct conn *c);
+
+/* As conn_read(), conn_write(), with a pipe for a buffer; if they can. IO_IDLE: the pipe is
+ * full. A refusal of the kernel's is an IO_ERROR that leaves the conn as it was: not
+ * `has_failed`. */
+enum io_status conn_splice_in(struct conn *c, struct pipe *to, size_t size, size_t *n);
+enum io_status conn_splice_out(struct conn *c, struct pipe *from, size_t *n);
 
 /* Send ciphertext that waits. IO_OK: nothing does. */
 enum io_status conn_flush(struct conn *c);

@@ -24,6 +24,8 @@ enum {
     BACK_OFF_LONGEST_MS = 10000,
     DESCRIPTORS_RESERVED = 64, /* a worker's own, and what libuv opens */
     DESCRIPTORS_PER_SESSION = 2,
+    DESCRIPTORS_PER_PIPE = 2,
+    PIPES_MAX = 256,      /* of 256 kB: what fs.pipe-user-pages-soft allows by default */
     STOP_GRACE_MS = 5000, /* from telling workers to stop to killing them */
 };
 
@@ -40,11 +42,21 @@ unsigned crew_workers(unsigned configured)
     return configured != 0 ? configured : count_cpus();
 }
 
+/* A session whose client takes nothing holds one; beyond that, bytes are copied. */
+static uint64_t room_for_pipes(uint64_t descriptors)
+{
+    uint64_t count = descriptors / DESCRIPTORS_PER_PIPE / 16;
+
+    return count < PIPES_MAX ? count : PIPES_MAX;
+}
+
 uint64_t crew_room(uint64_t descriptors)
 {
-    if (descriptors < DESCRIPTORS_RESERVED + DESCRIPTORS_PER_SESSION)
+    uint64_t reserved = DESCRIPTORS_RESERVED + room_for_pipes(descriptors) * DESCRIPTORS_PER_PIPE;
+
+    if (descriptors < reserved + DESCRIPTORS_PER_SESSION)
         return 1;
-    return (descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_SESSION;
+    return (descriptors - reserved) / DESCRIPTORS_PER_SESSION;
 }
 
 static void hang_up(struct hand *h)
@@ -136,11 +148,11 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static size_t sessions_of_one_worker(void)
+static uint64_t descriptors_of_one_worker(void)
 {
     struct rlimit limit;
 
-    return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 1 : (size_t)crew_room(limit.rlim_cur);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 /* Buffers may fill a quarter of the machine's memory, over all workers. */
@@ -162,8 +174,9 @@ static int run(const struct crew *crew, const struct hand *self, int control_fd)
         .slot = (size_t)self->slot,
         .control_fd = control_fd,
         .sessions_max = sessions_max != 0 ? sessions_max : UINT_MAX,
-        .worker_max = sessions_of_one_worker(),
+        .worker_max = (size_t)crew_room(descriptors_of_one_worker()),
         .buffers_max = buffers_of_one_worker(crew),
+        .pipes_max = (size_t)room_for_pipes(descriptors_of_one_worker()),
     };
     struct error err;
 

@@ -294,9 +294,11 @@ void fleet_read(struct fleet *fleet)
 
     for (struct crew *c = NULL; (c = next_crew(fleet, c)) != NULL;)
         crew_read(c);
-    if (!was_ready && fleet->serving != NULL && fleet->serving->was_ready)
+    if (!was_ready && fleet->serving != NULL && fleet->serving->was_ready) {
         log_info("ready: %u %s", fleet->serving->hand_count,
                  fleet->serving->hand_count == 1 ? "worker" : "workers");
+        generation_log(fleet->serving->generation);
+    }
 }
 
 void fleet_note_exit(struct fleet *fleet, pid_t pid, int status)

@@ -1,5 +1,6 @@
 #include "proxy/generation.h"
 
+#include "base/log.h"
 #include "proxy/watch.h"
 #include "tls/tls.h"
 
@@ -133,6 +134,26 @@ static struct tls_words words_of(const struct words *words)
     return (struct tls_words){ .items = words->items, .count = words->count };
 }
 
+/* Whether kernel TLS is used on a listener. Where it cannot be had nothing is refused. */
+static bool may_offload(struct generation *g, const struct listener_config *l, struct complaints *c)
+{
+    struct error err;
+
+    if (l->ktls == CONFIG_KTLS_OFF)
+        return false;
+    if (l->ktls == CONFIG_KTLS_AUTO) {
+        if (!g->has_ktls_auto && tls_offload_check(true, &g->ktls_fault) == 0)
+            g->ktls_fault.text[0] = '\0';
+        g->has_ktls_auto = true;
+        return g->ktls_fault.text[0] == '\0';
+    }
+    if (tls_offload_check(false, &err) == 0)
+        return true;
+    complain_mildly(c, config_key_line(&l->section, "ktls"), l->section.name, "ktls",
+                    "kernel TLS cannot be had, so TLS is done without: %s", err.text);
+    return false;
+}
+
 static int make_context(struct generation *g, const struct listener_config *l,
                         const struct tls_certificate *const *certificates, struct front *front,
                         struct complaints *c)
@@ -154,6 +175,7 @@ static int make_context(struct generation *g, const struct listener_config *l,
         .client_verify = (enum tls_verify)l->client_verify,
         .client_ca = l->client_ca,
         .client_crl = l->client_crl,
+        .may_offload = may_offload(g, l, c),
         .tickets = g->common->tickets,
     };
 
@@ -267,6 +289,14 @@ struct generation *generation_make(struct config *config, struct generation_comm
 struct generation *generation_renew(const struct generation *old, struct complaints *c)
 {
     return generation_make(old->config, old->common, c);
+}
+
+void generation_log(const struct generation *g)
+{
+    const char *fault = g->ktls_fault.text;
+
+    if (g->has_ktls_auto)
+        log_info("kernel TLS (ktls = auto) is %s%s", *fault == '\0' ? "on" : "off: ", fault);
 }
 
 static void free_front(struct generation *g, struct front *front)

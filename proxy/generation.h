@@ -33,6 +33,8 @@ struct generation {
     struct front *fronts;                  /* owned; as config->listeners */
     struct tls_ticket_keys *ticket_keys;   /* owned; of a file, else NULL */
     struct privileges privileges;          /* of the workers */
+    struct error ktls_fault;               /* why `ktls = auto` is off; empty where it is on */
+    bool has_ktls_auto;                    /* some listener says so */
 };
 
 /* Read `path` and load all it names. NULL if anything is wrong, all of which went
@@ -47,6 +49,10 @@ struct generation *generation_make(struct config *config, struct generation_comm
 /* Load all that the configuration of `old` names once more, without reading
  * that again. */
 struct generation *generation_renew(const struct generation *old, struct complaints *c);
+
+/* Say what was found out about this machine, once it serves. */
+void generation_log(const struct generation *g);
+
 void generation_free(struct generation *g);
 
 /* Load what one section names, and nothing else. */

@@ -266,6 +266,13 @@ static void enter(struct session *s, enum session_state next)
     session_log_state(s);
 }
 
+/* The kernel encrypts for this client, and the client wants other keys. */
+static void end_if_keys_are_over(struct session *s)
+{
+    if (s->client.tls != NULL && tls_conn_needs_new_keys(s->client.tls))
+        session_end(s, END_KEY_UPDATE, "kernel TLS cannot change keys as the client wishes");
+}
+
 static void run(struct session *s)
 {
     struct deadline deadline;
@@ -273,6 +280,7 @@ static void run(struct session *s)
 
     while (s->end == END_NONE && (next = steps[s->state](s)) != s->state)
         enter(s, next);
+    end_if_keys_are_over(s);
     deadline = session_deadline(s);
     if (s->end == END_NONE && now_of(s) >= deadline.at_ms)
         session_end(s, deadline.reason, s->fault);
@@ -343,6 +351,7 @@ int session_open(struct session_set *set, const struct front *front, int fd,
     s->number = stats_next_session(set->stats);
     channel_init(&s->in, &s->client, &s->backend, &set->pool, POOL_FIRST_STEP);
     channel_init(&s->out, &s->backend, &s->client, &set->pool, POOL_NEXT_STEP);
+    s->out.pipes = &set->pipes;
     s->in.headroom = front->config->max_header_bytes; /* it may be HTTP */
     list_init(&s->turn);
     list_append(&set->all, &s->link);

@@ -144,7 +144,8 @@ static enum session_state finish(struct session *s, enum end_reason reason, cons
     s->in.is_held = true;
     s->out.must_not_end = false;
     s->out.state = CHANNEL_DRAINING;
-    (void)channel_pump(&s->out, ANSWER_BYTES);
+    if (channel_pump(&s->out, ANSWER_BYTES) == IO_OK)
+        session_set_make_ready(s->set, &s->turn);
     return go_on_ending(s);
 }
 

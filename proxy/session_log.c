@@ -72,7 +72,7 @@ void session_log_end(const struct session *s)
         (void)snprintf(requests, sizeof(requests), " requests=%u", s->http->count);
     log_line(ends[s->end].level,
              "session %llu %s %s > %s protocol=%s tls=%s cipher=%s sni=%s certificate=%s end=%s "
-             "ms=%llu in=%llu out=%llu%s%s%s",
+             "ms=%llu in=%llu out=%llu%s%s%s%s%s",
              (unsigned long long)s->number, s->front->config->name, addr_print(&s->address, client),
              or_dash(s->is_dialled ? session_backend(s)->text : NULL), protocol_name(s->protocol),
              or_dash(tls != NULL ? tls_conn_version(tls) : NULL),
@@ -80,8 +80,9 @@ void session_log_end(const struct session *s)
              log_escape(or_dash(tls != NULL ? tls_conn_sni(tls) : NULL), sni, sizeof(sni)),
              or_dash(tls != NULL ? tls_conn_certificate(tls) : NULL), ends[s->end].word,
              (unsigned long long)(uv_now(s->set->loop) - s->accepted_ms),
-             (unsigned long long)s->in.delivered, (unsigned long long)sent_to_client(s), requests,
-             subject, fault);
+             (unsigned long long)s->in.delivered, (unsigned long long)sent_to_client(s),
+             tls != NULL && tls_conn_is_offloaded(tls) ? " ktls=tx" : "",
+             s->out.spliced > 0 ? " spliced=out" : "", requests, subject, fault);
 }
 
 void session_log_state(const struct session *s)

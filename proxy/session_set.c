@@ -5,6 +5,7 @@
 
 enum {
     BUFFERS_KEPT = 16,
+    PIPES_KEPT = 4,
 
     /* Of one turn, before who is being served is looked after again. A full RSA-2048
      * handshake cannot be divided, and takes longer. */
@@ -12,7 +13,7 @@ enum {
 };
 
 void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *poller,
-                      size_t buffers_max)
+                      size_t buffers_max, size_t pipes_max)
 {
     set->loop = loop;
     set->poller = poller;
@@ -24,6 +25,7 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
     list_init(&set->greeting);
     list_init(&set->starved);
     pool_init(&set->pool, SESSION_BUFFER_BYTES, buffers_max, BUFFERS_KEPT);
+    pipe_pool_init(&set->pipes, pipes_max, PIPES_KEPT);
 }
 
 bool session_set_is_busy(const struct session_set *set)
@@ -98,6 +100,7 @@ void session_set_end_all(struct session_set *set, enum end_reason reason)
 void session_set_deinit(struct session_set *set)
 {
     pool_deinit(&set->pool);
+    pipe_pool_deinit(&set->pipes);
 }
 
 void session_set_make_ready(struct session_set *set, struct list *turn)

@@ -15,6 +15,7 @@
 #define PROXY_SESSION_SET_H
 
 #include "base/list.h"
+#include "base/pipe.h"
 #include "base/poller.h"
 #include "base/pool.h"
 #include "proxy/end.h"
@@ -36,6 +37,7 @@ struct session_set {
     uv_loop_t *loop;       /* borrowed; its timers */
     struct poller *poller; /* borrowed */
     struct pool pool;
+    struct pipe_pool pipes;
     struct list all;
     struct list ready;
     struct list greeting;
@@ -50,7 +52,7 @@ struct session_set {
 };
 
 void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *poller,
-                      size_t buffers_max);
+                      size_t buffers_max, size_t pipes_max);
 
 /* From now on let sessions end as soon as they have nothing to do. */
 void session_set_drain(struct session_set *set);

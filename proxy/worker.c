@@ -160,7 +160,7 @@ static int start(struct worker *w)
     if (poller_init(&w->poller) < 0 || uv_loop_init(&w->loop) < 0 ||
         uv_timer_init(&w->loop, &w->accept_again) < 0)
         return -1;
-    session_set_init(&w->sessions, &w->loop, &w->poller, o->buffers_max);
+    session_set_init(&w->sessions, &w->loop, &w->poller, o->buffers_max, o->pipes_max);
     w->sessions.stats = o->stats;
     w->sessions.slot = o->slot;
     w->sessions.on_freed = on_freed;

@@ -22,6 +22,7 @@ struct worker_options {
     unsigned sessions_max; /* over all workers */
     size_t worker_max;     /* sessions of this worker */
     size_t buffers_max;    /* buffers of this worker's pool */
+    size_t pipes_max;      /* for splice(2) */
 };
 
 /* Serve until told to end and the last session has. Call it in a fresh process:

@@ -130,7 +130,8 @@ def start_proxy(tmp_path, certificates, closing):
         ini = {"proxy": {"workers": 1, "stop_timeout": "5s", **user, **(proxy or {})},
                **certificates.sections(), **(sections or {})}
         for name, own in (listeners or {"front": keys}).items():
-            ini[f"listener {name}"] = {"listen": "127.0.0.1:0", "certificates": "main screen", **own}
+            ktls = {} if "redirect" in own else {"ktls": os.environ.get("KTLS")}
+            ini[f"listener {name}"] = {"listen": "127.0.0.1:0", "certificates": "main screen", **ktls, **own}
         return closing(Proxy(tmp_path, ini, build, descriptors))
 
     return start

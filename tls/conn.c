@@ -7,6 +7,7 @@
  */
 #include "tls/context.h"
 #include "tls/errors.h"
+#include "tls/offload.h"
 #include "tls/verify.h"
 #include "tls/wire.h"
 
@@ -45,6 +46,8 @@ struct tls_conn {
     bool is_established;
     bool wants_ticket;
     bool is_flooded;
+    bool is_rekeyed; /* the client wants us to change keys, and the kernel has them */
+    bool has_said_end;
     unsigned chatter; /* handshake messages that came in the second `chatter_s` */
     time_t chatter_s;
     const char *fault; /* constant text */
@@ -68,6 +71,7 @@ struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *
         ERR_clear_error();
         return NULL;
     }
+    conn->wire.may_offload = context->may_offload;
     (void)SSL_set_app_data(conn->ssl, &conn->hello);
     SSL_set_bio(conn->ssl, bio, bio);
     SSL_set_accept_state(conn->ssl);
@@ -150,6 +154,15 @@ static enum io_status end_of_wire(struct tls_conn *conn, enum io_status status)
     return IO_EOF;
 }
 
+enum { KEY_UPDATE_BYTES = 5, KEY_UPDATE_REQUESTED = 1 }; /* RFC 8446, 4.6.3 */
+
+/* It is to be answered by a KeyUpdate of ours before any other byte; the kernel cannot. */
+static bool asks_for_new_keys(const unsigned char *message, size_t n)
+{
+    return n == KEY_UPDATE_BYTES && message[0] == SSL3_MT_KEY_UPDATE &&
+           message[n - 1] == KEY_UPDATE_REQUESTED;
+}
+
 /* For each message after the handshake.
  * NOLINTNEXTLINE(readability-function-size): the parameters are OpenSSL's choice */
 static void on_message(int is_sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
@@ -159,8 +172,6 @@ static void on_message(int is_sent, int version, int type, const void *bytes, si
     struct timespec now;
 
     (void)version;
-    (void)bytes;
-    (void)n;
     if (is_sent || type != SSL3_RT_HANDSHAKE)
         return;
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -168,7 +179,9 @@ static void on_message(int is_sent, int version, int type, const void *bytes, si
         conn->chatter = 0;
     conn->chatter_s = now.tv_sec;
     conn->is_flooded |= ++conn->chatter > CHATTER_MAX;
-    if (conn->is_flooded) /* ends the SSL_read that works through them, which may have 64 kB */
+    conn->is_rekeyed |= conn->wire.is_offloaded && asks_for_new_keys(bytes, n);
+    if (conn->is_flooded ||
+        conn->is_rekeyed) /* ends the SSL_read that works through them, which may have 64 kB */
         SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
@@ -205,6 +218,8 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
     size_t got;
 
     *n = 0;
+    if (conn->is_rekeyed)
+        return IO_IDLE;
     if (conn->read_wait != IO_WANT_READ && conn->read_wait != IO_EOF && conn->read_wait != IO_ERROR)
         conn->read_wait = IO_OK;
     if (conn->read_wait != IO_OK)
@@ -222,6 +237,8 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
         conn->fault =
             SSL_version(conn->ssl) == TLS1_3_VERSION ? key_update_flood : renegotiation_flood;
         conn->read_wait = IO_ERROR;
+    } else if (conn->is_rekeyed) {
+        conn->read_wait = IO_IDLE; /* for ever: the owner ends this */
     }
     if (flush(conn) == IO_ERROR) /* an alert */
         conn->read_wait = IO_ERROR;
@@ -250,6 +267,89 @@ static void put_read_buffer(struct tls_conn *conn)
     (void)SSL_peek_ex(conn->ssl, &byte, sizeof(byte), &got);
 }
 
+/* ---- where the kernel encrypts ---- */
+
+/* What the wire said of its socket. */
+static enum io_status note_wire(struct tls_conn *conn, enum io_status status)
+{
+    if (status == IO_ERROR)
+        conn->fault = socket_failed;
+    return status;
+}
+
+/* IO_OK: application data is next. */
+static enum io_status make_way(struct tls_conn *conn)
+{
+    enum io_status status;
+    int rc;
+
+    if (conn->is_rekeyed || conn->has_said_end)
+        return IO_IDLE;
+    if (!conn->wants_ticket)
+        return IO_OK;
+    ERR_clear_error();
+    wire_allow(&conn->wire);
+    if (!SSL_in_init(conn->ssl) && SSL_new_session_ticket(conn->ssl) != 1)
+        ERR_clear_error(); /* it can do without */
+    rc = SSL_do_handshake(conn->ssl);
+    status = rc == 1 ? IO_OK : status_of(conn, rc);
+    if (status == IO_OK) {
+        conn->wants_ticket = false;
+        put_read_buffer(conn);
+    }
+    return status;
+}
+
+static enum io_status write_offloaded(struct tls_conn *conn, const void *bytes, size_t size,
+                                      size_t *n)
+{
+    enum io_status status = make_way(conn);
+
+    return status == IO_OK ? note_wire(conn, wire_send(&conn->wire, bytes, size, n)) : status;
+}
+
+static enum io_status shut_down_offloaded(struct tls_conn *conn)
+{
+    static const unsigned char close_notify[] = { SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY };
+    struct wire *wire = &conn->wire;
+    enum io_status status = IO_OK;
+
+    if (!conn->has_said_end)
+        status = note_wire(
+            conn, wire_send_record(wire, SSL3_RT_ALERT, close_notify, sizeof(close_notify)));
+    if (status != IO_OK)
+        return status;
+    conn->has_said_end = true;
+    if (offload_is_flushed(wire->fd, conn->ssl, wire->sent_bytes, wire->offloaded_bytes))
+        return IO_OK;
+    return wire_is_full(wire) ? IO_WANT_WRITE : IO_YIELD; /* the kernel is about to */
+}
+
+bool tls_conn_is_offloaded(const struct tls_conn *conn)
+{
+    return conn->wire.is_offloaded;
+}
+
+bool tls_conn_can_splice(const struct tls_conn *conn)
+{
+    return conn->wire.is_offloaded && !conn->wants_ticket && !conn->is_rekeyed;
+}
+
+enum io_status tls_conn_splice(struct tls_conn *conn, struct pipe *from, size_t *n)
+{
+    enum io_status status = make_way(conn);
+
+    *n = 0;
+    return status == IO_OK ? note_wire(conn, wire_splice(&conn->wire, from, n)) : status;
+}
+
+bool tls_conn_needs_new_keys(const struct tls_conn *conn)
+{
+    return conn->is_rekeyed;
+}
+
+/* ---- */
+
 enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n)
 {
     enum io_status status = flush(conn);
@@ -259,6 +359,8 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
     *n = 0;
     if (status != IO_OK)
         return status;
+    if (conn->wire.is_offloaded)
+        return write_offloaded(conn, bytes, size, n);
     room = room_for_plaintext(conn);
     if (room == 0)
         return IO_STARVED;
@@ -283,6 +385,11 @@ enum io_status tls_conn_flush(struct tls_conn *conn)
     return flush(conn);
 }
 
+bool tls_conn_is_blocked(const struct tls_conn *conn)
+{
+    return tls_conn_pending(conn) > 0 || (conn->wire.is_offloaded && conn->wire.is_full);
+}
+
 size_t tls_conn_pending(const struct tls_conn *conn)
 {
     return conn->wire.out != NULL ? buffer_len(conn->wire.out) : 0;
@@ -292,6 +399,8 @@ enum io_status tls_conn_shutdown(struct tls_conn *conn)
 {
     enum io_status status = flush(conn);
 
+    if (status == IO_OK && conn->wire.is_offloaded)
+        return shut_down_offloaded(conn);
     if (status != IO_OK || (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN) != 0)
         return status;
     if (wire_room(&conn->wire) == 0)

@@ -358,6 +358,9 @@ static int set_up(struct tls_context *context, const struct tls_options *options
     set_tickets(context, options);
     set_callbacks(context, options);
     set_buffers(context->ssl);
+    context->may_offload = options->may_offload;
+    if (options->may_offload)
+        (void)SSL_CTX_set_options(context->ssl, SSL_OP_ENABLE_KTLS);
     return 0;
 }
 

@@ -25,6 +25,7 @@ struct tls_context {
     struct choice by_default;
     struct tls_tickets *tickets; /* borrowed; may be NULL */
     bool rejects_unknown_names;
+    bool may_offload; /* the kernel may encrypt what is sent */
     time_t crl_until; /* when the first revocation list is over; 0: there is none */
 };
 

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/pipe.h"
 #include "base/pool.h"
 
 #include <stdbool.h>
@@ -155,6 +156,8 @@ struct tls_options {
     const char *client_ca;         /* PEM file of CAs; needed unless NONE */
     const char *client_crl;        /* PEM file of revocation lists; may be NULL */
 
+    bool may_offload; /* the kernel may encrypt what is sent, see tls_offload_check() */
+
     struct tls_tickets *tickets; /* borrowed, must live longer; NULL: keys of this context alone */
 };
 
@@ -163,6 +166,11 @@ struct tls_options {
 struct tls_context *tls_context_new(const struct tls_options *options,
                                     const struct tls_report *report);
 void tls_context_free(struct tls_context *context);
+
+/* Whether the kernel can encrypt what a socket sends: try it, over the loopback interface.
+ * 0, or -1 and why not. If it `must_pay`, it is no slower than OpenSSL. For the
+ * master: the kernel may have to load a module, which it does for root alone. */
+int tls_offload_check(bool must_pay, struct error *err);
 
 /* The server's end of an accepted socket. `fd`, `context` and `pool` are
  * borrowed. NULL when memory has run out. */
@@ -185,14 +193,29 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
  * are sent or wait in the conn; IO_WANT_WRITE: earlier ones still wait. */
 enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n);
 
+/* The kernel encrypts what this conn sends. Then bytes can also go straight to the
+ * socket. Not while something else must be sent first; tls_conn_write() does that. */
+bool tls_conn_is_offloaded(const struct tls_conn *conn);
+bool tls_conn_can_splice(const struct tls_conn *conn);
+
+/* As tls_conn_write(), of what is in `from`; if tls_conn_can_splice(). */
+enum io_status tls_conn_splice(struct tls_conn *conn, struct pipe *from, size_t *n);
+
+/* The client wants us to change our keys, which the kernel cannot. No more data may be
+ * sent, and none is read; close_notify may. */
+bool tls_conn_needs_new_keys(const struct tls_conn *conn);
+
+/* Nothing is taken before the socket is writable. */
+bool tls_conn_is_blocked(const struct tls_conn *conn);
+
 /* Send what waits. IO_OK: nothing does. */
 enum io_status tls_conn_flush(struct tls_conn *conn);
 
 /* Bytes of ciphertext that wait. */
 size_t tls_conn_pending(const struct tls_conn *conn);
 
-/* Send close_notify, once. IO_OK: it has left, with all before it. The other
- * direction goes on. */
+/* Send close_notify, once. IO_OK: it has left, with all before it. IO_YIELD: the
+ * kernel is still busy with that. The other direction goes on. */
 enum io_status tls_conn_shutdown(struct tls_conn *conn);
 
 /* TLS 1.3: let one session ticket go out with the next bytes written. A

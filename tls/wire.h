@@ -11,29 +11,38 @@
  * A FIN without close_notify is hidden from OpenSSL, which would take it for
  * fatal and forbid to write: it sees a socket that gives no more.
  *
- * It is a filter over OpenSSL's socket BIO and passes controls down to it.
+ * Where the kernel is to encrypt what is sent, OpenSSL asks for it through this BIO, and the
+ * wire arranges it (offload.h). From then on nothing is gathered: bytes go by wire_send()
+ * or splice(2), and OpenSSL writes records of other types alone.
  */
 #ifndef TLS_WIRE_H
 #define TLS_WIRE_H
 
 #include "base/io.h"
+#include "base/pipe.h"
 #include "base/pool.h"
 
 #include <openssl/bio.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct wire {
-    int fd;             /* borrowed */
-    struct pool *pool;  /* borrowed */
-    struct buffer *out; /* owned; NULL while nothing waits */
-    int error;          /* errno that ended the socket */
-    bool is_drained;    /* reading again needs an event first */
-    bool is_full;       /* sending again needs an event first */
-    bool is_starved;    /* the pool had no buffer */
-    bool may_receive;   /* once, before the next wire_allow() */
-    bool is_paused;     /* OpenSSL wanted to receive more than that */
-    bool has_fin;       /* FIN is in the socket: a short receive has not emptied it */
-    bool has_ended;     /* FIN was read; OpenSSL is not told */
+    int fd;                    /* borrowed */
+    struct pool *pool;         /* borrowed */
+    struct buffer *out;        /* owned; NULL while nothing waits */
+    int error;                 /* errno that ended the socket */
+    bool is_drained;           /* reading again needs an event first */
+    bool is_full;              /* sending again needs an event first */
+    bool is_starved;           /* the pool had no buffer */
+    bool may_receive;          /* once, before the next wire_allow() */
+    bool is_paused;            /* OpenSSL wanted to receive more than that */
+    bool has_fin;              /* FIN is in the socket: a short receive has not emptied it */
+    bool has_ended;            /* FIN was read; OpenSSL is not told */
+    bool may_offload;          /* the kernel may encrypt, if OpenSSL asks for it */
+    bool is_offloaded;         /* it does */
+    unsigned char record_type; /* of OpenSSL's next write, where the kernel encrypts */
+    uint64_t sent_bytes;       /* before it did */
+    uint64_t offloaded_bytes;  /* that it was given */
 };
 
 /* Once, in the master. 0 or -1. */
@@ -52,6 +61,16 @@ enum io_status wire_flush(struct wire *w);
 
 /* Bytes that can be gathered without sending; 0 when starved. */
 size_t wire_room(struct wire *w);
+
+/* Where the kernel encrypts: have it send some of `bytes`, or all that it can of a pipe. */
+enum io_status wire_send(struct wire *w, const void *bytes, size_t size, size_t *n);
+enum io_status wire_splice(struct wire *w, struct pipe *from, size_t *n);
+
+/* The same of a record of this type, which is sent whole. */
+enum io_status wire_send_record(struct wire *w, unsigned char type, const void *bytes, size_t size);
+
+/* Ask the socket whether it takes anything; if not, an event will follow when it does. */
+bool wire_is_full(struct wire *w);
 
 /* Give the buffer back, sent or not. */
 void wire_drop(struct wire *w);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct fake_conn *fake_of(const struct conn *c)
 {
@@ -56,6 +57,53 @@ enum io_status conn_shutdown(struct conn *c)
 
     fake->is_shut = step.status == IO_OK;
     return step.status;
+}
+
+/* A fake that splices moves bytes between its script and a real pipe. */
+bool conn_can_splice_in(const struct conn *c)
+{
+    return fake_of(c)->splices;
+}
+
+bool conn_can_splice_out(const struct conn *c)
+{
+    return fake_of(c)->splices;
+}
+
+enum io_status conn_splice_in(struct conn *c, struct pipe *to, size_t size, size_t *n)
+{
+    struct fake_conn *fake = fake_of(c);
+    struct fake_step step =
+        next_step(&fake->splice_reads, (struct fake_step){ .status = IO_WANT_READ });
+
+    fake->asked = size;
+    *n = 0;
+    if (step.status != IO_OK)
+        return step.status;
+    assert(strlen(step.bytes) <= size);
+    *n = strlen(step.bytes);
+    assert(write(to->write_fd, step.bytes, *n) == (ssize_t)*n);
+    to->held += *n;
+    return IO_OK;
+}
+
+enum io_status conn_splice_out(struct conn *c, struct pipe *from, size_t *n)
+{
+    char bytes[FAKE_TEXT_BYTES];
+    struct fake_conn *fake = fake_of(c);
+    struct fake_step step =
+        next_step(&fake->writes, (struct fake_step){ .status = IO_OK, .n = from->held });
+    size_t size = step.n < from->held ? step.n : from->held;
+
+    *n = 0;
+    fake->is_blocked = step.status == IO_WANT_WRITE || size < from->held;
+    if (step.status != IO_OK)
+        return step.status;
+    *n = size;
+    assert(read(from->read_fd, bytes, size) == (ssize_t)size);
+    from->held -= size;
+    (void)strncat(fake->taken, bytes, size);
+    return IO_OK;
 }
 
 bool conn_is_blocked(const struct conn *c)

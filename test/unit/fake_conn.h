@@ -22,10 +22,13 @@ struct fake_conn {
     const struct fake_step *reads; /* ends with the first status IO_IDLE */
     const struct fake_step *writes;
     const struct fake_step *shutdowns;
+    const struct fake_step *splice_reads;
     char taken[FAKE_TEXT_BYTES]; /* what was written */
     unsigned read_calls;
     bool is_shut;
     bool is_blocked;
+    bool splices; /* offers splice(2) */
+    size_t asked; /* by the last splice: the most it was to give */
 };
 
 #endif
