@@ -160,6 +160,7 @@ int fleet_launch(struct fleet *fleet, struct generation *generation, struct erro
         fleet->serving = crew;
     else
         fleet->coming = crew;
+    fleet->has_given_up = false;
     return 0;
 }
 
@@ -195,6 +196,7 @@ static void give_up(struct fleet *fleet)
 
     log_error("the new workers cannot start; the running set-up stays");
     fleet->coming = NULL;
+    fleet->has_given_up = true;
     close_those_not_of(fleet->serving, crew->listeners, crew->listener_count);
     let_go(fleet, crew, UINT64_MAX); /* some of its workers may have sessions */
 }

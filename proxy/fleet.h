@@ -26,6 +26,7 @@ struct fleet {
     struct crew *coming;         /* or NULL */
     struct crew *leaving;        /* a list */
     bool is_changing;            /* the crew that left last may still accept */
+    bool has_given_up;           /* the crew that came last could not start */
 };
 
 /* Open what sockets are missing and start a crew for `generation`, which is taken if

@@ -16,7 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 5000 }; /* between looks at the files; two that are alike make a reload */
+enum {
+    LOOK_MS = 5000,         /* between looks at the files; two that are alike make a reload */
+    RETRY_FIRST_MS = 10000, /* doubled for each renewal in a row whose workers cannot start */
+    RETRY_LONGEST_MS = 600000,
+};
 
 enum stopping { NOT_STOPPING, STOP_DRAINING, STOP_NOW };
 
@@ -31,6 +35,8 @@ struct master {
     struct look *known;   /* the files as they were last read, with success or not */
     struct look *changed; /* what the last look saw, where that was something else */
     uint64_t look_ms;     /* when the next one is due */
+    uint64_t retry_ms;    /* when files that are known but not served are; 0: not at all */
+    uint64_t delay_ms;    /* what that was put off by */
 };
 
 static void print_complaint(const char *line)
@@ -97,6 +103,8 @@ static void remember_files(struct master *m, struct look *look)
 {
     look_free(m->known);
     m->known = look;
+    m->retry_ms = 0;
+    m->delay_ms = 0;
 }
 
 static int start(struct master *m, struct generation *g, struct error *err)
@@ -112,8 +120,7 @@ static int start(struct master *m, struct generation *g, struct error *err)
     m->fleet.signal_fd = m->signal_fd;
     if (fleet_launch(&m->fleet, g, err) < 0)
         return -1;
-    remember_files(m, g->look);
-    g->look = NULL;
+    remember_files(m, look_copy(g->look));
     return 0;
 }
 
@@ -167,7 +174,6 @@ static void reload_if_wanted(struct master *m)
 {
     struct complaints c = { .file = m->config_path, .report = log_complaint };
     struct generation *g;
-    struct look *look;
 
     if (!m->wants_reload || !may_reload(m))
         return;
@@ -178,12 +184,17 @@ static void reload_if_wanted(struct master *m)
         log_error("reload: %s has faults; the running set-up stays", m->config_path);
         return;
     }
-    look = g->look;
-    g->look = NULL;
     if (launch(m, g) == 0)
-        remember_files(m, look);
-    else
-        look_free(look);
+        remember_files(m, look_copy(g->look));
+}
+
+/* Nothing is wrong with the files: descriptors, slots or memory have run out, which passes. */
+static void retry_later(struct master *m)
+{
+    m->delay_ms = m->delay_ms == 0 ? RETRY_FIRST_MS : m->delay_ms * 2;
+    if (m->delay_ms > RETRY_LONGEST_MS)
+        m->delay_ms = RETRY_LONGEST_MS;
+    m->retry_ms = clock_ms() + m->delay_ms;
 }
 
 static void renew(struct master *m)
@@ -197,7 +208,20 @@ static void renew(struct master *m)
                   m->config_path);
         return;
     }
-    (void)launch(m, g);
+    if (launch(m, g) < 0)
+        retry_later(m);
+}
+
+/* Files that are as they were when they were read, but not in use. */
+static void renew_if_due(struct master *m, const struct look *now)
+{
+    if (m->retry_ms == 0 || clock_ms() < m->retry_ms)
+        return;
+    m->retry_ms = 0;
+    if (look_is_equal(now, m->fleet.serving->generation->look))
+        return;
+    log_info("reload: trying once more");
+    renew(m);
 }
 
 static void warn_of_lost_staples(const struct generation *g)
@@ -225,6 +249,7 @@ static void look_if_due(struct master *m)
     if (now == NULL)
         return;
     if (look_is_equal(now, m->known)) {
+        renew_if_due(m, now);
         look_free(m->changed);
         look_free(now);
         m->changed = NULL;
@@ -232,7 +257,7 @@ static void look_if_due(struct master *m)
         log_info("reload: files that %s names have changed", m->config_path);
         look_free(m->changed);
         m->changed = NULL;
-        remember_files(m, now); /* tried once, whatever comes of it */
+        remember_files(m, now); /* tried once, if anything is wrong with them */
         renew(m);
     } else {
         look_free(m->changed);
@@ -320,6 +345,9 @@ static enum exit_code watch(struct master *m)
         reload_if_wanted(m);
         look_if_due(m);
         fleet_step(&m->fleet);
+        if (m->fleet.has_given_up)
+            retry_later(m);
+        m->fleet.has_given_up = false;
         if (m->fleet.coming == NULL && m->fleet.serving != NULL) /* it may have been given up */
             set_log_level(m->fleet.serving->generation);
     }

@@ -89,6 +89,22 @@ struct look *look_new(const struct config *config)
     return look;
 }
 
+struct look *look_copy(const struct look *look)
+{
+    struct look *copy = calloc(1, sizeof(*copy));
+
+    if (copy == NULL)
+        return NULL;
+    copy->files = calloc(look->count + 1, sizeof(*copy->files));
+    if (copy->files == NULL) {
+        free(copy);
+        return NULL;
+    }
+    for (; copy->count < look->count; copy->count++)
+        copy->files[copy->count] = look->files[copy->count];
+    return copy;
+}
+
 void look_free(struct look *look)
 {
     if (look == NULL)

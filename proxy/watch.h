@@ -14,6 +14,7 @@ struct look;
  * itself is none of them: who edits it says when it is done. NULL when memory has
  * run out. */
 struct look *look_new(const struct config *config);
+struct look *look_copy(const struct look *look);
 void look_free(struct look *look);
 
 bool look_is_equal(const struct look *a, const struct look *b);

@@ -314,6 +314,21 @@ def test_new_workers_that_cannot_start_change_nothing(reloading, echo, any_tls):
     assert proxy.find(r"listening on \S+:\d+ for \[listener other\]", lambda m: m[0])
 
 
+@pytest.mark.long
+def test_a_renewal_whose_workers_cannot_start_is_tried_again(reloading, echo, certificates, others):
+    """By itself, as soon as descriptors are there again; nobody has to write the files once more."""
+    proxy = reloading.start(protocols="tunnel", tunnel_backend=echo.address, build="plain")
+    before = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (highest_descriptor(proxy.pid) + 4, before[1]))
+    reloading.replace(others, *MAIN)
+    proxy.wait_for_log("the new workers cannot start; the running set-up stays", timeout=40)
+    assert proxy.connect(certificates.context()).exchange(b"x") == b"x"
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, before)
+    proxy.wait_for_log(DONE, timeout=40)
+    assert proxy.find("reload: trying once more")
+    assert proxy.connect(others.context()).exchange(b"x") == b"x"
+
+
 def highest_descriptor(pid):
     return max(map(int, os.listdir(f"/proc/{pid}/fd")))
 
