@@ -29,7 +29,8 @@ enum stage { OPENING, WARMING, MEASURING, HOLDING, CLOSING, CLOSED, DONE };
 struct load load;
 
 static const struct traffic *const traffics[] = { &bulk_download, &bulk_upload, &messages,
-                                                  &requests,      &viewers,     &silence };
+                                                  &requests,      &posts,       &viewers,
+                                                  &silence };
 
 static enum stage stage;
 static uint64_t stage_ends;
@@ -144,6 +145,7 @@ static void begin_measuring(void)
     bytes_before = load.bytes;
     handshakes_before = handshakes_read();
     load.is_measuring = true;
+    say("measuring");
     meter_read(&before);
     enter(MEASURING, (uint64_t)(load.seconds * 1e9));
 }
@@ -300,7 +302,7 @@ static void report(void)
 static const char usage[] =
     "Usage: load TRAFFIC --proxy PORT --listener FD [OPTION...]\n"
     "\n"
-    "TRAFFIC is download, upload, messages, requests, viewers or silence.\n"
+    "TRAFFIC is download, upload, messages, requests, posts, viewers or silence.\n"
     "\n"
     "  --proxy PORT          the proxy, on 127.0.0.1\n"
     "  --listener FD         where the proxy reaches its backend: a socket that listens\n"

@@ -25,7 +25,7 @@ struct traffic {
     uint64_t (*turn)(uint64_t now); /* do what is due, and say when more is (ns) */
 };
 
-extern const struct traffic bulk_download, bulk_upload, messages, requests, viewers, silence;
+extern const struct traffic bulk_download, bulk_upload, messages, requests, posts, viewers, silence;
 
 struct load {
     const struct traffic *traffic;

@@ -108,32 +108,31 @@ def write(directory, name, text):
     return path
 
 
-# -- each of them: directory, certificate, "HOST:PORT" of the backend, whether it is HTTP, further keys
+# -- each of them: in which directory, with which certificate, "HOST:PORT" of the backend, whether it is HTTP
 
-OURS_COMMON = {
-    "tls": "modern", "ciphersuites": SUITE, "curves": "X25519", "idle_timeout": "5m",
+VARIANTS = {
+    "ours": {},
+    "ours/at-once": {"batch_delay": "0ms"},
+    # the first byte is looked at, and the backend dialled then
+    "ours/rtmp": {"protocols": None, "tunnel_backend": None, "rtmp_backend": "{backend}", "tickets": None},
 }
 
 
-def ours(directory, certificate, backend, is_http, **keys):
-    port = free_port()
+def ini_of(variant, certificate, backend, is_http, port):
     kind = {"http_backend": backend} if is_http else {"protocols": "tunnel", "tunnel_backend": backend, "tickets": "on"}
-    ini = write(directory, "proxy.ini", ini_text({
+    own = {key: value and value.format(backend=backend) for key, value in variant.items()}
+    return ini_text({
         "proxy": {"workers": 1, "stop_timeout": "1s", "log_level": "error", "watch": "off"},
         "certificate main": {"chain": certificate.chain, "key": certificate.key},
-        "listener front": {"listen": f"127.0.0.1:{port}", "certificates": "main", **OURS_COMMON, **kind, **keys},
-    }))
+        "listener front": {"listen": f"127.0.0.1:{port}", "certificates": "main", "tls": "modern", "ciphersuites": SUITE,
+                           "curves": "X25519", **kind, **own},
+    })
+
+
+def ours(directory, certificate, backend, is_http, name="ours"):
+    port = free_port()
+    ini = write(directory, "proxy.ini", ini_of(VARIANTS[name], certificate, backend, is_http, port))
     return Server(directory, [BINARIES["plain"], "-c", ini], port)
-
-
-def ours_at_once(directory, certificate, backend, is_http):
-    return ours(directory, certificate, backend, is_http, batch_delay="0ms")
-
-
-def ours_rtmp(directory, certificate, backend, is_http):
-    """The first byte is looked at, and the backend dialled then."""
-    return ours(directory, certificate, backend, is_http, protocols=None, tunnel_backend=None, tickets=None,
-                rtmp_backend=backend)
 
 
 HITCH = """
@@ -142,7 +141,7 @@ backend = "[127.0.0.1]:{backend_port}"
 pem-file = "{pem}"
 workers = 1
 backlog = 4096
-tls-protos = {protos}
+tls-protos = TLSv1.3
 ciphersuites = "{suite}"
 ecdh-curve = "X25519"
 daemon = off
@@ -153,10 +152,10 @@ ocsp-dir = ""
 """
 
 
-def hitch(directory, certificate, backend, is_http, protos="TLSv1.3"):
+def hitch(directory, certificate, backend, is_http):
     port = free_port()
     conf = write(directory, "hitch.conf", HITCH.format(
-        port=port, backend_port=backend.rpartition(":")[2], pem=certificate.both, suite=SUITE, protos=protos,
+        port=port, backend_port=backend.rpartition(":")[2], pem=certificate.both, suite=SUITE,
         user='user = "nobody"' if os.geteuid() == 0 else ""))
     return Server(directory, ["/usr/sbin/hitch", f"--config={conf}"], port)
 
@@ -184,8 +183,7 @@ def haproxy(directory, certificate, backend, is_http):
     sock = listening_socket(backlog=4096)
     front = "option forwardfor\n    http-request set-header X-Forwarded-Proto https" if is_http else ""
     conf = write(directory, "haproxy.cfg", HAPROXY.format(
-        mode="http" if is_http else "tcp", fd=sock.fileno(), pem=certificate.both, suite=SUITE, backend=backend, front=front,
-        ))
+        mode="http" if is_http else "tcp", fd=sock.fileno(), pem=certificate.both, suite=SUITE, backend=backend, front=front))
     with sock:
         return Server(directory, ["/usr/sbin/haproxy", "-db", "-f", conf], sock.getsockname()[1], inherited=[sock.fileno()])
 
@@ -235,8 +233,33 @@ def nginx(directory, certificate, backend, is_http):
                       sock.getsockname()[1], {"NGINX": f"{sock.fileno()};"}, [sock.fileno()])
 
 
-PEERS = {"hitch": hitch, "haproxy": haproxy, "nginx": nginx}
-OURS = {"ours": ours, "ours/at-once": ours_at_once, "ours/rtmp": ours_rtmp}
+STUNNEL = """
+foreground = yes
+pid =
+debug = 0
+socket = l:TCP_NODELAY=1
+socket = r:TCP_NODELAY=1
+[front]
+accept = 127.0.0.1:{port}
+connect = {backend}
+cert = {chain}
+key = {key}
+sslVersion = TLSv1.3
+ciphersuites = {suite}
+curves = X25519
+libwrap = no
+"""
+
+
+def stunnel(directory, certificate, backend, is_http):
+    port = free_port()
+    conf = write(directory, "stunnel.conf", STUNNEL.format(
+        port=port, backend=backend, chain=certificate.chain, key=certificate.key, suite=SUITE))
+    return Server(directory, ["/usr/bin/stunnel4", conf], port)
+
+
+PEERS = {"hitch": hitch, "haproxy": haproxy, "nginx": nginx, "stunnel": stunnel}
+SPEAK_HTTP = {"haproxy", "nginx"}
 PROGRAMS = {"hitch": "/usr/sbin/hitch", "haproxy": "/usr/sbin/haproxy", "nginx": "/usr/sbin/nginx",
             "stunnel": "/usr/bin/stunnel4"}
 
@@ -247,4 +270,6 @@ def start(name, directory, certificate, backend, is_http=False):
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     own.chmod(0o755)
-    return {**OURS, **PEERS}[name](own, certificate, backend, is_http)
+    if name in VARIANTS:
+        return ours(own, certificate, backend, is_http, name)
+    return PEERS[name](own, certificate, backend, is_http)

@@ -18,11 +18,20 @@ struct exchange {
     unsigned char bytes[16384];
 };
 
-static const char request[] = "GET /openmeetings/page HTTP/1.1\r\n"
-                              "Host: cam.example.org\r\n"
-                              "User-Agent: bench\r\n"
-                              "Accept: */*\r\n"
-                              "\r\n";
+static const char get[] = "GET /openmeetings/page HTTP/1.1\r\n"
+                          "Host: cam.example.org\r\n"
+                          "User-Agent: bench\r\n"
+                          "Accept: */*\r\n"
+                          "\r\n";
+static const char post[] = "POST /idle/1/1 HTTP/1.1\r\n"
+                           "Host: cam.example.org\r\n"
+                           "User-Agent: bench\r\n"
+                           "Content-Type: application/x-fcs\r\n"
+                           "Content-Length: 1\r\n"
+                           "\r\n"
+                           "0";
+static const char *request;
+static size_t request_length, upload;
 static char response[PAGE + 256];
 static size_t response_length;
 
@@ -39,7 +48,7 @@ static void ask(struct end *client)
 {
     exchange_of(client)->held = 0;
     exchange_of(client)->asked = clock_now();
-    end_write(client, request, sizeof(request) - 1);
+    end_write(client, request, request_length);
     end_flush(client);
 }
 
@@ -104,23 +113,50 @@ static void on_client(struct end *e, uint32_t events)
 static void on_backend(struct end *e, uint32_t events)
 {
     struct exchange *x = exchange_of(e);
+    size_t head;
 
     (void)events;
     if (!read_more(e, x)) {
         end_close(e); /* the proxy needs it no longer */
         return;
     }
-    if (head_of(x) == 0)
+    head = head_of(x);
+    if (head == 0 || x->held < head + upload)
         return;
+    if (x->held != head + upload || (upload && x->bytes[head] != '0'))
+        fail("a request arrived that was not sent so");
     x->held = 0;
     if (end_write(e, response, response_length) != response_length)
         fail("the proxy takes no response");
 }
 
+static void begin_get(void)
+{
+    request = get;
+    request_length = sizeof(get) - 1;
+    begin();
+}
+
+static void begin_post(void)
+{
+    request = post;
+    request_length = sizeof(post) - 1;
+    upload = 1;
+    begin();
+}
+
 const struct traffic requests = {
     .name = "requests",
     .is_silent_at_first = true,
-    .begin = begin,
+    .begin = begin_get,
+    .on_client = on_client,
+    .on_backend = on_backend,
+};
+
+const struct traffic posts = {
+    .name = "posts",
+    .is_silent_at_first = true,
+    .begin = begin_post,
     .on_client = on_client,
     .on_backend = on_backend,
 };

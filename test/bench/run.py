@@ -13,7 +13,9 @@ import contextlib
 import json
 import os
 import pathlib
+import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,123 +27,17 @@ sys.path.insert(1, str(pathlib.Path(__file__).parents[1]))
 import peers  # noqa: E402
 from lib.backends import address_of, listening_socket  # noqa: E402
 from lib.proxy import BINARIES, TOP  # noqa: E402
-from lib.waiting import until  # noqa: E402
+from lib.waiting import PATIENCE, until  # noqa: E402
+from scenarios import SCENARIOS, Memory  # noqa: E402
 
 LOAD = TOP / "build/bench/load"
 LIMIT = 120  # seconds for one load; it takes a few
 
 
-class Figure:
-    """A column: from one load's result a number, less being better unless it is said otherwise."""
-
-    def __init__(self, title, of, target=None, more_is_better=False, decimals=2):
-        self.title, self.of, self.target, self.more_is_better, self.decimals = title, of, target, more_is_better, decimals
-
-
-def per(unit, scale):
-    return lambda r: r["used"] / r[unit] * scale
-
-
-CPU_GB = Figure("CPU s/GB", per("bytes", 1e9))
-GB_S = Figure("GB/s", lambda r: r["bytes"] / r["seconds"] / 1e9, more_is_better=True)
-BUSY = Figure("busy", lambda r: r["used"] / r["seconds"])
-LOAD_BUSY = Figure("load busy", lambda r: r["own"] / r["seconds"])
-
-
-def sleeps(unit):
-    return Figure("sleeps/unit", lambda r: r["switches"] / r[unit])
-
-
-def with_target(figure, target):
-    return Figure(figure.title, figure.of, target, figure.more_is_better, figure.decimals)
-
-
-class Scenario:
-    """`arguments` of the load, and the figures that come of it; the first one decides."""
-
-    def __init__(self, title, arguments, figures, key="ecdsa", is_http=False, others=(), checks=None, seconds=3.0):
-        self.title, self.arguments, self.figures, self.key, self.is_http = title, arguments, figures, key, is_http
-        self.others, self.checks, self.seconds = others, checks, seconds
-
-    def measure(self, bench, server, seconds):
-        return bench.load(server, *self.arguments, "--warm", "0.4", "--seconds", seconds)
-
-
-class Memory(Scenario):
-    """PSS of what serves, before and with connections that are silent."""
-
-    def measure(self, bench, server, seconds):
-        before = pss(server)
-        with bench.holding_load(server, *self.arguments, "--warm", "0.2") as load:
-            time.sleep(self.seconds)  # what is measured is the memory after so long
-            held = pss(server)
-            count = int(self.arguments[self.arguments.index("--connections") + 1])
-            load.order("close", "closed")
-            bench.wait_until_idle(server)
-            after = pss(server)
-        return {"held_kb": (held - before) / count, "after_kb": (after - before) / count}
-
-
-def pss(server):
-    """kB."""
-    return sum(int(re.search(r"^Pss: +(\d+) kB", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
-               for pid in server.serving())
-
-
-def handshakes(title, target, *arguments, key="ecdsa", checks=None):
-    return Scenario(title, ["silence", "--handshakes", "16", *arguments],
-                    [Figure("CPU us", per("handshakes", 1e6), target, decimals=0),
-                     Figure("a second", lambda r: r["handshakes"] / r["seconds"], more_is_better=True, decimals=0),
-                     BUSY, LOAD_BUSY, sleeps("handshakes")], key=key, checks=checks)
-
-
-def are_resumed(result):
-    return result["resumed"] >= 0.99 * result["handshakes"]
-
-
-LATENCY = [Figure("p50 ms", lambda r: r["p50_ms"]), Figure("p99 ms", lambda r: r["p99_ms"], 1.0),
-           Figure("longest ms", lambda r: r["longest_ms"], decimals=1)]
-
-SCENARIOS = {
-    "download-1": Scenario("download, 1 connection", ["download", "--connections", "1"],
-                           [with_target(CPU_GB, 0.72), GB_S, BUSY, LOAD_BUSY]),
-    "download-8": Scenario("download, 8 connections", ["download", "--connections", "8"],
-                           [with_target(CPU_GB, 0.72), GB_S, BUSY, LOAD_BUSY]),
-    "upload-8": Scenario("upload, 8 connections", ["upload", "--connections", "8"],
-                         [with_target(CPU_GB, 0.95), GB_S, BUSY, LOAD_BUSY]),
-    "messages": Scenario("500 streams, 20,000 messages of 1-4 kB a second",
-                         ["messages", "--connections", "500", "--rate", "20000"],
-                         [Figure("CPU us/message", per("units", 1e6), 0.70, decimals=1), *LATENCY,
-                          Figure("a second", lambda r: r["units"] / r["seconds"], more_is_better=True, decimals=0),
-                          BUSY, LOAD_BUSY, sleeps("units")], others=["ours/at-once"]),
-    "handshake-ecdsa": handshakes("full handshake, ECDSA P-256, with backend connect and close", 0.80),
-    "handshake-rsa": handshakes("full handshake, RSA-2048, with backend connect and close", 0.92, key="rsa"),
-    "handshake-resumed": handshakes("resumed handshake, TLS 1.3", 0.80, "--resume", checks=are_resumed),
-    "idle": Memory("2,000 idle connections, kB each", ["silence", "--connections", "2000", "--hold"],
-                   [Figure("kB each", lambda r: r["held_kb"], 0.80, decimals=1),
-                    Figure("after close", lambda r: r["after_kb"], decimals=1)], seconds=0.5),
-    "requests": Scenario("HTTP keep-alive, GET of 1 kB, 32 connections", ["requests", "--connections", "32"],
-                         [Figure("CPU us/request", per("units", 1e6), 0.90, decimals=1),
-                          Figure("a second", lambda r: r["units"] / r["seconds"], more_is_better=True, decimals=0),
-                          BUSY, LOAD_BUSY, sleeps("units")], is_http=True),
-    "storm": Scenario("100 streams while 64 RSA-2048 handshakes are always in flight",
-                      ["messages", "--connections", "100", "--rate", "4000", "--handshakes", "64"],
-                      [Figure("p99 ms", lambda r: r["p99_ms"], 0.40),
-                       Figure("handshakes/s", lambda r: r["handshakes"] / r["seconds"], 0.95, more_is_better=True,
-                              decimals=0),
-                       Figure("p50 ms", lambda r: r["p50_ms"]),
-                       Figure("longest ms", lambda r: r["longest_ms"], decimals=1), BUSY, LOAD_BUSY], key="rsa"),
-    "burst": Memory("memory 5 s after 1 MB on each of 2,000 connections, kB each",
-                    ["download", "--connections", "2000", "--limit", "1000000", "--hold", "--warm", "60"],
-                    [Figure("kB each", lambda r: r["held_kb"], 0.80, decimals=1),
-                     Figure("after close", lambda r: r["after_kb"], 1.0, decimals=1)], seconds=5),
-}
-
-
 class HeldLoad:
-    def __init__(self, process):
+    def __init__(self, process, word="ready"):
         self.process = process
-        self.wait_for("ready")
+        self.wait_for(word)
 
     def wait_for(self, word):
         line = self.process.stdout.readline()
@@ -191,7 +87,30 @@ class Bench:
         if process.returncode != 0:
             raise RuntimeError(errors.strip() or f"the load ended with {process.returncode}")
         self.wait_until_idle(server)
-        return json.loads(output)
+        return json.loads(output.splitlines()[-1])  # the first one says "measuring"
+
+    def traced_load(self, server, *arguments):
+        """Its result, and how often the proxy made which system call while it was measured."""
+        counts = self.directory / "calls"
+        attached = [word for pid in server.serving() for word in ("-p", str(pid))]
+        with self.popen(server, arguments) as process:
+            try:
+                HeldLoad(process, "measuring")
+                tracer = subprocess.Popen(["strace", "-q", "-c", "-f", "-U", "name,calls", "-o", counts, *attached])
+                output, errors = process.communicate(timeout=LIMIT)
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait(PATIENCE)
+            finally:
+                process.kill()
+        self.wait_until_idle(server)
+        rows = re.findall(r"^(\w+) +(\d+)$", counts.read_text(), re.M)
+        return json.loads(output), {name: int(count) for name, count in rows if name != "total"}
+
+    def understands(self, name):
+        """Does this version of ours know the keys of a variant?"""
+        ini = peers.write(self.directory, "try.ini", peers.ini_of(
+            peers.VARIANTS.get(name, {}), self.certificates["ecdsa"], "127.0.0.1:9", False, 1))
+        return subprocess.run([BINARIES["plain"], "-t", "-c", ini], capture_output=True).returncode == 0
 
     def wait_until_idle(self, server):
         """Until it holds no connection; those that the load did not come to accept are ended here."""
@@ -214,122 +133,192 @@ class Bench:
 
 # -- rounds
 
-def run_scenario(bench, scenario, names, rounds, seconds):
-    """{name: [result of each round]}; a proxy that fails is named and left out."""
+def run_scenario(bench, scenario, names, options):
+    """{name: [result of each round]}, and of those that failed why: they are left out."""
     results, failures = {name: [] for name in names}, {}
+    rounds = min(options.rounds, 2) if isinstance(scenario, Memory) else options.rounds  # memory varies little
     with contextlib.ExitStack() as stack:
         servers = {}
-        for name in names:
-            if not isinstance(scenario, Memory):
-                servers[name] = stack.enter_context(bench.start(name, scenario))
         for turn in range(rounds):
             first = turn % len(names)
             for name in names[first:] + names[:first]:
                 if name in failures:
                     continue
                 try:
-                    results[name].append(measure_one(bench, scenario, servers, name, seconds))
+                    results[name].append(measure_one(bench, scenario, servers, stack, name, options))
                 except (RuntimeError, AssertionError) as error:
                     failures[name] = str(error)
-    for name in failures:
-        del results[name]
-    return results, failures
+    return {name: rows for name, rows in results.items() if name not in failures}, failures
 
 
-def measure_one(bench, scenario, servers, name, seconds):
-    if name in servers:
-        result = scenario.measure(bench, servers[name], seconds)
-    else:  # memory of a process that has done nothing else
+def measure_one(bench, scenario, servers, stack, name, options):
+    if isinstance(scenario, Memory):  # of a process that has done nothing else
         with bench.start(name, scenario) as server:
-            result = scenario.measure(bench, server, seconds)
-    if scenario.checks and not scenario.checks(result):
-        raise RuntimeError(f"not what was to be measured: of {result['handshakes']} handshakes {result['resumed']} were resumed")
+            return scenario.measure(bench, server, options)
+    if name not in servers:
+        servers[name] = stack.enter_context(bench.start(name, scenario))
+    result = scenario.measure(bench, servers[name], options)
+    if scenario.check and not scenario.check(result):
+        raise RuntimeError(f"this is not what was to be measured: {result}")
     return result
 
 
-def ratio(figure, own, others):
-    """The median over the rounds of ours to the best of the others."""
-    best = max if figure.more_is_better else min
-    rows = list(zip(*([figure.of(r) for r in row] for row in others)))
-    ours = [figure.of(r) for r in own]
-    return statistics.median(mine / best(row) if best(row) else 1.0 for mine, row in zip(ours, rows))
+def count_calls(bench, scenario, name, options):
+    """Lines: system calls for each unit. strace slows the proxy down, so more comes at once than without."""
+    if isinstance(scenario, Memory):
+        return
+    with bench.start(name, scenario) as server:
+        result, calls = bench.traced_load(server, *scenario.arguments, "--warm", "1", "--seconds", options.seconds)
+    unit, number = next((unit, result[unit]) for unit in ("units", "handshakes", "bytes") if result[unit])
+    if unit == "bytes":
+        unit, number = "MB", number / 1e6
+    yield f"{name}: {sum(calls.values()) / number:.2f} for each of {number:.0f} {unit}: " + ", ".join(
+        f"{call} {count / number:.2f}" for call, count in sorted(calls.items(), key=lambda row: -row[1])[:10])
 
 
 # -- output
 
-def table(scenario, results):
+def beside(figure, own, others):
+    """The median over the rounds of ours to the best of the others in that round."""
+    best = max if figure.more_is_better else min
+    compare = (lambda mine, theirs: mine - theirs) if figure.is_distance else (lambda mine, theirs: mine / theirs if theirs else 1)
+    rows = zip(*([figure.of(r) for r in row] for row in others))
+    return statistics.median(compare(figure.of(r), best(row)) for r, row in zip(own, rows))
+
+
+def verdict(figure, name, own, others):
+    value = beside(figure, own, others)
+    text = f"{value:+.2f}" if figure.is_distance else f"{value:.2f} x"
+    target = figure.relaxed or figure.target if name == "ours/at-once" else figure.target
+    if target is None:
+        return text
+    is_met = value >= target if figure.more_is_better else value <= target
+    return f"{text} ({'' if is_met else 'not '}{'>=' if figure.more_is_better else '<='} {target:.2f})"
+
+
+def table(figures, results):
     """Lines of Markdown."""
-    figures = scenario.figures
     others = [rows for name, rows in results.items() if not name.startswith("ours")]
     yield "| proxy | " + " | ".join(f.title for f in figures) + " |"
     yield "| --- |" + " ---: |" * len(figures)
     for name, rows in results.items():
-        yield f"| {name} | " + " | ".join(
-            f"{statistics.median(map(f.of, rows)):.{f.decimals}f}" for f in figures) + " |"
+        yield f"| {name} | " + " | ".join(f"{statistics.median(map(f.of, rows)):.{f.decimals}f}" for f in figures) + " |"
     for name, rows in results.items():
         if name.startswith("ours") and others:
-            yield f"| {name} to the best | " + " | ".join(cell(f, rows, others) for f in figures) + " |"
+            yield f"| {name}, to the best | " + " | ".join(verdict(f, name, rows, others) for f in figures) + " |"
 
 
-def cell(figure, own, others):
-    value = ratio(figure, own, others)
-    if figure.target is None:
-        return f"{value:.2f} x"
-    met = value >= figure.target if figure.more_is_better else value <= figure.target
-    return f"{value:.2f} x ({'' if met else 'not '}{'>=' if figure.more_is_better else '<='} {figure.target:.2f})"
+def remarks(scenario, results):
+    """What makes figures worth less."""
+    for name, rows in results.items():
+        if not isinstance(scenario, Memory):
+            if (waited := statistics.median(r["waited"] / r["seconds"] for r in rows)) > 0.05:
+                yield f"{name} waited {waited:.0%} of the time for its processor: something else ran there."
+            if statistics.median(r["own"] / r["seconds"] for r in rows) > 0.95:
+                yield f"{name}: the load had no time left; its rate is the load's."
 
+
+def output_of(*argv):
+    return subprocess.run(argv, capture_output=True, text=True, cwd=TOP).stdout.strip()
+
+
+def machine(names):
+    """Lines: on what, and with which versions."""
+    model = re.search(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    packages = [{"stunnel": "stunnel4"}.get(name, name) for name in names]
+    yield f"{model[1] if model else platform.machine()}, {os.cpu_count()} processors; Linux {platform.release()}."
+    yield f"red5-tls-proxy {output_of('git', 'describe', '--always', '--dirty')}; " + ", ".join(
+        output_of("dpkg-query", "-W", "-f", "${Package} ${Version}", package) for package in [*packages, "libssl3"]) + "."
+
+
+class Report:
+    """Lines to stdout, and to a file if there is one."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __call__(self, *lines):
+        for out in (sys.stdout, self.file):
+            if out:
+                print(*lines, sep="\n", file=out, flush=True)
+
+
+# -- arguments
 
 def missing(names):
     if not LOAD.exists() or not BINARIES["plain"].exists():
-        return "run.py: build/bench/load or build/red5-tls-proxy is missing; make all build/bench/load"
+        return "build/bench/load or build/red5-tls-proxy is missing; 'make all build/bench/load' makes them"
     if not peers.LOAD_CPUS:
-        return "run.py: this needs two processors, one for the proxy and one for the load"
+        return "this needs two processors, one for the proxy and one for the load"
     for name in names:
-        if name in peers.PROGRAMS and not pathlib.Path(peers.PROGRAMS[name]).exists():
-            return f"run.py: {peers.PROGRAMS[name]} is missing; scripts/install-deps --bench installs it"
+        if name not in peers.PROGRAMS:
+            return f"there is no peer '{name}'; there are {', '.join(peers.PROGRAMS)}"
+        if not pathlib.Path(peers.PROGRAMS[name]).exists():
+            return f"{peers.PROGRAMS[name]} is missing; 'scripts/install-deps --bench' installs it"
     return None
 
 
+def listed(text):
+    return [word for word in text.split(",") if word]
+
+
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="Scenarios: " + " ".join(SCENARIOS))
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="all without one; a beginning will do")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, help="for each measurement")
-    parser.add_argument("--quick", action="store_true", help="2 s for each measurement")
-    parser.add_argument("--peers", default=",".join(peers.PEERS), help="hitch,haproxy,nginx (default); '' for none")
-    parser.add_argument("--ours", default="", help="further variants of ours: at-once, rtmp")
-    return parser.parse_args()
-
-
-def chosen(words):
-    names = [name for name in SCENARIOS if not words or any(name.startswith(word) for word in words)]
-    for word in words:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="Scenarios: " + ", ".join(SCENARIOS))
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="its name, or how it begins; all without one")
+    parser.add_argument("--rounds", type=int, default=3, help="3; of memory at most 2")
+    parser.add_argument("--seconds", type=float, help="of each measurement: 3")
+    parser.add_argument("--quick", action="store_true", help="1.5 s for each, 2 rounds: a scenario in less than 40 s")
+    parser.add_argument("--smoke", action="store_true", help="does it work? One short round with few connections")
+    parser.add_argument("--peers", type=listed, default=list(peers.PEERS), help="hitch,haproxy,nginx,stunnel; '' for none")
+    parser.add_argument("--ours", type=listed, default=[], help="variants of ours beside it: at-once, rtmp")
+    parser.add_argument("--count", action="store_true", help="instead: system calls for each unit, by strace")
+    parser.add_argument("--report", type=argparse.FileType("w"), metavar="FILE", help="what is printed, and the machine, as Markdown")
+    parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="all results")
+    options = parser.parse_args()
+    if options.quick or options.smoke:
+        options.rounds = 2 if options.quick else 1
+    options.seconds = options.seconds or (0.5 if options.smoke else 1.5 if options.quick else 3)
+    for word in options.scenarios:
         if not any(name.startswith(word) for name in SCENARIOS):
-            sys.exit(f"run.py: there is no scenario '{word}'; there are {' '.join(SCENARIOS)}")
-    return names
+            parser.error(f"there is no scenario '{word}'; there are {', '.join(SCENARIOS)}")
+    options.names = [name for name in SCENARIOS if any(map(name.startswith, options.scenarios or [""]))]
+    if complaint := missing(options.peers):
+        parser.error(complaint)
+    return options
+
+
+def proxies_for(bench, scenario, options):
+    """Who takes part; of ours as well what this version understands."""
+    variants = [*scenario.variants, *(f"ours/{name}" for name in options.ours)]
+    able = [name for name in options.peers if not scenario.is_http or name in peers.SPEAK_HTTP]
+    return ["ours", *(name for name in dict.fromkeys(variants) if bench.understands(name)), *able]
 
 
 def main():
     options = arguments()
-    others = [name for name in options.peers.split(",") if name]
-    variants = [f"ours/{name}" for name in options.ours.split(",") if name]
-    names = chosen(options.scenarios)
-    if complaint := missing(others):
-        sys.exit(complaint)
+    report, everything = Report(options.report), {}
+    report(f"# Cost beside others, {time.strftime('%Y-%m-%d', time.gmtime())}", "", *machine(options.peers), "",
+           f"{options.rounds} rounds of {options.seconds:g} s; medians, and the median of the ratios within a round.")
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         pathlib.Path(directory).chmod(0o755)
         bench = Bench(pathlib.Path(directory), stack)
-        for name in names:
+        for name in options.names:
             scenario = SCENARIOS[name]
-            proxies = ["ours", *variants, *(p for p in others if not (scenario.is_http and p in ("hitch", "stunnel")))]
-            begun = time.monotonic()
-            results, failures = run_scenario(bench, scenario, proxies, options.rounds,
-                                             options.seconds or (2 if options.quick else 3))
-            print(f"\n## {name}: {scenario.title}\n")
-            print("\n".join(table(scenario, results)))
-            for proxy, why in failures.items():
-                print(f"\n{proxy} failed: {why}")
-            print(f"\n{options.rounds} rounds, {time.monotonic() - begun:.0f} s", flush=True)
+            report("", f"## {name}: {scenario.title}", "")
+            proxies = proxies_for(bench, scenario, options)
+            if options.count:
+                for proxy in proxies:
+                    report(*count_calls(bench, scenario, proxy, options))
+                continue
+            results, failures = run_scenario(bench, scenario, proxies, options)
+            everything[name] = results
+            report(*table(scenario.figures, results), "", *remarks(scenario, results),
+                   *(f"{proxy} failed: {why}" for proxy, why in failures.items()))
+            if "ours" in failures:
+                everything.pop(name)
+    if options.json:
+        json.dump(everything, options.json)
+    sys.exit(0 if options.count or len(everything) == len(options.names) else 1)
 
 
 if __name__ == "__main__":
