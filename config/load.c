@@ -293,14 +293,17 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 static FILE *open_file(const char *path, struct complaints *c)
 {
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool is_regular = true;
     FILE *file = NULL;
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
-        complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));
-    else if (!S_ISREG(st.st_mode))
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        is_regular = S_ISREG(st.st_mode);
+        file = is_regular ? fdopen(fd, "r") : NULL;
+    }
+    if (!is_regular)
         complain(c, 0, NULL, NULL, "is no regular file");
-    else if ((file = fdopen(fd, "r")) == NULL)
+    else if (file == NULL)
         complain(c, 0, NULL, NULL, "cannot be read: %s", strerror(errno));
     if (fd >= 0 && file == NULL)
         (void)close(fd);
