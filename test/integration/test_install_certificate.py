@@ -203,6 +203,27 @@ def test_nothing_is_changed_when_something_is_wrong(script, tmp_path, ini, autho
     assert list((tmp_path / "main").iterdir()) == []
 
 
+REFUSED_BY_CLIENTS = {
+    "expired": ({"days": (-20, -1)}, "expired at"),
+    "not valid yet": ({"days": (1, 20)}, "is not valid before"),
+    "not for servers": ({"extensions": "extendedKeyUsage = clientAuth\n"}, "is not for servers"),
+}
+
+
+@pytest.mark.parametrize("keys, said", REFUSED_BY_CLIENTS.values(), ids=REFUSED_BY_CLIENTS)
+def test_what_clients_refuse_does_not_replace_what_they_accept(script, tmp_path, ini, authority, ask, keys, said):
+    ini()
+    script(*INSTALL, "--key", "new/privkey.pem", "main", *reply_files("DER", authority, ask("new")))
+    before = {path.name: path.read_text() for path in (tmp_path / "main").iterdir()}
+    bad = authority.issue("bad", **{"names": "DNS:a", **keys})
+    files = ["--key", authority.key_of("bad"), "main", bad, authority.intermediate]
+    refusal = script(*INSTALL, *files, code=1)
+    assert said in refusal and "nothing was changed; --force takes it all the same" in refusal
+    assert {path.name: path.read_text() for path in (tmp_path / "main").iterdir()} == before
+    assert said in script(*INSTALL, "--force", *files)
+    assert subjects(tmp_path / "main/fullchain.pem")[0] == "bad"
+
+
 def test_an_encrypted_key_stays_encrypted(script, tmp_path, ini, authority, ask):
     ini(chain="main/fullchain.pem", key="main/privkey.pem", key_password_file="main/pass")
     (tmp_path / "main/pass").touch(mode=0o600)
