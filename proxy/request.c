@@ -190,6 +190,12 @@ static void pass_request(struct exchange *x, const struct head *head, size_t siz
     x->request = PART_BODY;
 }
 
+/* Whether it is HEAD shows before the rest is there, or is found wanting. */
+static bool names_head(const char *bytes, size_t len)
+{
+    return len >= 5 && memcmp(bytes, "HEAD ", 5) == 0;
+}
+
 static void take_request_head(struct exchange *x)
 {
     const struct override *file;
@@ -200,6 +206,7 @@ static void take_request_head(struct exchange *x)
     size_t len;
     const char *bytes = channel_unjudged(x->in, &len);
 
+    x->is_head = names_head(bytes, len);
     verdict =
         head_scan(&x->in_scan, HEAD_REQUEST, bytes, len, x->front->config->max_header_bytes, &size);
     if (verdict == HEAD_PARTIAL)

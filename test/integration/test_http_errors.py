@@ -42,6 +42,17 @@ def test_an_error_has_no_body_for_head(start_proxy, closing, any_tls):
     assert refusal(client, "HEAD") == 502
 
 
+@pytest.mark.parametrize("wire, status", [
+    (b"HEAD / HTTP/1.1\r\n\r\n", 400), (b"HEAD / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+    (b"HEAD /" + b"a" * 20000, 431), (b"HEAD / HT", 408)], ids=["no Host", "HTTP/2.0", "too long", "not all of it"])
+def test_nor_for_one_that_is_malformed(start_proxy, backend, any_tls, wire, status):
+    """Its method is clear, whatever is wrong with the rest."""
+    proxy = start_proxy(http_backend=backend.address, header_timeout="300ms")
+    client = proxy.connect(any_tls)
+    client.send(wire)
+    assert refusal(client, "HEAD") == status
+
+
 def test_the_answer_to_a_fault_in_a_body(start_proxy, backend, any_tls):
     """While no answer has begun, 400; the backend is reset."""
     proxy = start_proxy(http_backend=backend.address)
