@@ -17,7 +17,8 @@
 
 enum {
     DIALS_MAX = 256,
-    ANSWER_MS = 1000,      /* of ourselves: at once, or never */
+    ANSWER_MS = 1000, /* of ourselves: at once, or never */
+    SSH_PORT = 22,
     RTMPT_OLD_PORT = 8088, /* Red5's own in OpenMeetings 1.9 and 2.0 */
 };
 
@@ -62,7 +63,24 @@ static bool is_own(const struct ifaddrs *all, const struct addr *address)
     return addr_is_loopback(address);
 }
 
-static void add_port(struct dials *dials, const struct ifaddrs *all, uint16_t port)
+/* The proxy's own: of a listener at that address, or at all. */
+static bool is_listeners(const struct doctor *d, const struct addr *address)
+{
+    for (size_t i = 0; i < d->config->listener_count; i++) {
+        const struct listener_config *l = &d->config->listeners[i];
+
+        for (size_t k = 0; k < l->address_count; k++)
+            if (addr_is_equal(&l->addresses[k], address) ||
+                (addr_is_wildcard(&l->addresses[k]) &&
+                 addr_port(&l->addresses[k]) == addr_port(address) &&
+                 l->addresses[k].storage.ss_family == address->storage.ss_family))
+                return true;
+    }
+    return false;
+}
+
+static void add_port(const struct doctor *d, struct dials *dials, const struct ifaddrs *all,
+                     uint16_t port)
 {
     for (nfds_t i = 0; i < dials->count; i++)
         if (addr_port(&dials->items[i].address) == port)
@@ -73,6 +91,8 @@ static void add_port(struct dials *dials, const struct ifaddrs *all, uint16_t po
         if (!is_other_address(i, &address))
             continue;
         addr_set_port(&address, port);
+        if (is_listeners(d, &address))
+            continue;
         dials->items[dials->count++].address = address;
     }
 }
@@ -84,11 +104,14 @@ static void add_targets(struct doctor *d, struct dials *dials, const struct ifad
         const struct target *t = &d->targets[i];
 
         for (size_t k = 0; k < t->backend->address_count; k++)
-            if (is_own(all, &t->backend->addresses[k]))
-                add_port(dials, all, addr_port(&t->backend->addresses[k]));
+            if (addr_port(&t->backend->addresses[k]) == SSH_PORT)
+                continue; /* it has its own encryption, and its own clients */
+            else if (is_own(all, &t->backend->addresses[k]))
+                add_port(d, dials, all, addr_port(&t->backend->addresses[k]));
             else
                 doctor_warning(d, check, t->subject,
-                               "let nobody but this machine reach it (scripts/firewall, there)",
+                               "let nobody but this machine reach it: scripts/firewall apply "
+                               "--from ADDRESS, there",
                                "is on another machine; who else reaches it cannot be seen here");
     }
 }
@@ -152,11 +175,13 @@ static void tell(struct doctor *d, const struct dials *dials)
         if (dials->items[i].error != 0)
             continue;
         open++;
-        doctor_warning(d, check, addr_print(&dials->items[i].address, text),
-                       "let Red5 listen on 127.0.0.1 alone (scripts/openmeetings enable DIR), or "
-                       "close it with scripts/firewall apply and try from another machine",
-                       "a plain port is open at an address that others may reach; whether a "
-                       "firewall keeps them away cannot be seen from this machine");
+        doctor_warning(
+            d, check, addr_print(&dials->items[i].address, text),
+            "let Red5 listen on 127.0.0.1 alone (scripts/openmeetings enable DIR), or say "
+            "scripts/firewall apply, and scripts/firewall check --at HOST on another "
+            "machine",
+            "a plain port is open at an address that others may reach; whether a "
+            "firewall keeps them away cannot be seen from this machine");
     }
     if (dials->count == 0)
         doctor_ok(d, check, "this machine",
@@ -178,7 +203,7 @@ void doctor_check_ports(struct doctor *d)
     }
     add_targets(d, dials, all);
     if (dials->count > 0)
-        add_port(dials, all, RTMPT_OLD_PORT);
+        add_port(d, dials, all, RTMPT_OLD_PORT);
     dial_all(dials);
     tell(d, dials);
     freeifaddrs(all);

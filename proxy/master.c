@@ -56,6 +56,21 @@ static struct generation *load(const char *path, struct generation_common *commo
     return generation_load(path, common, &c);
 }
 
+/* As comments, so that what is printed stays a proxy.ini. */
+static void print_certificates(const struct generation *g, FILE *out)
+{
+    for (size_t i = 0; i < g->config->certificate_count; i++) {
+        struct tls_facts facts;
+
+        tls_certificate_describe(g->certificates[i], &facts);
+        (void)fprintf(out,
+                      "\n; [certificate %s]: %s\n;   names   %s\n;   until   %s, %d days left\n"
+                      ";   key     %s\n;   issuer  %s\n",
+                      g->config->certificates[i].name, facts.subject, facts.names, facts.end,
+                      facts.days_left, facts.key_name, facts.issuer);
+    }
+}
+
 enum exit_code master_check(const char *config_path)
 {
     struct generation_common common = { .tickets = NULL };
@@ -64,6 +79,7 @@ enum exit_code master_check(const char *config_path)
     if (g == NULL)
         return EXIT_CONFIGURATION;
     config_print(g->config, stdout);
+    print_certificates(g, stdout);
     generation_free(g);
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_CANNOT_START;
 }

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 
@@ -54,6 +55,20 @@ def test_a_good_file_is_printed_as_it_takes_effect(check):
     assert "handshake_timeout = 10s" in done.stdout and "workers = auto" in done.stdout
     again = check(done.stdout)
     assert (again.returncode, again.stdout) == (0, done.stdout)
+
+
+def test_certificates_are_listed_with_names_and_dates(check, tmp_path):
+    """In comments behind the set-up: each with what openssl says of it."""
+    done = check(GOOD)
+    listed = done.stdout.partition("; [certificate ")[2].split("\n; [certificate ")
+    assert [text.partition("]")[0] for text in listed] == ["main", "screen"]
+    assert ";   names   main.test, *.main.test, localhost, 127.0.0.1\n" in listed[0]
+    for name, text in zip(("main", "screen"), listed):
+        said = subprocess.run(["openssl", "x509", "-in", tmp_path / name / "fullchain.pem", "-noout", "-enddate",
+                               "-dateopt", "iso_8601", "-issuer"], check=True, capture_output=True, text=True).stdout
+        end, issuer = re.search(r"notAfter=(.*):\d\dZ", said)[1], re.search(r"issuer=CN = (.*)", said)[1]
+        assert f";   until   {end} UTC, " in text and " days left\n" in text
+        assert f";   issuer  CN={issuer}\n" in text and ";   key     RSA 2048\n" in text
 
 
 def test_two_certificates_are_a_whole_file(check):
