@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from lib import backends
+from lib.doctor import Ports
 from lib.nginx import Nginx
 from lib.openmeetings_script import Openmeetings
 from lib.programs import Program, run
@@ -133,6 +134,25 @@ def start_proxy(tmp_path, certificates, closing):
             ktls = {} if "redirect" in own else {"ktls": os.environ.get("KTLS")}
             ini[f"listener {name}"] = {"listen": "127.0.0.1:0", "certificates": "main screen", **ktls, **own}
         return closing(Proxy(tmp_path, ini, build, descriptors))
+
+    return start
+
+
+@pytest.fixture
+def ports(closing):
+    return closing(Ports())
+
+
+@pytest.fixture
+def usual_proxy(start_proxy, nginx, ports):
+    """Starts a proxy in front of nginx, on ports that its proxy.ini names: `https` and `rtmps`, as OpenMeetings has
+    them, each with keys of its own."""
+
+    def start(https=None, rtmps=None, **keywords):
+        both = {"http_backend": nginx.http_address, "rtmp_backend": nginx.rtmp_address}
+        listeners = {"https": {"listen": f"127.0.0.1:{ports.take()}", "certificates": "main", **both, **(https or {})},
+                     "rtmps": {"listen": f"127.0.0.1:{ports.take()}", **both, **(rtmps or {})}}
+        return start_proxy(listeners=listeners, **keywords)
 
     return start
 

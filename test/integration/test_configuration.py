@@ -48,13 +48,18 @@ def check(certificates, tmp_path):
     return check
 
 
+def without_days(text):
+    """They may become one less meanwhile."""
+    return re.sub(r"\d+ days left", "", text)
+
+
 def test_a_good_file_is_printed_as_it_takes_effect(check):
     """To stdout, with every default; and what is printed is a proxy.ini of the same effect."""
     done = check(GOOD)
     assert (done.returncode, done.stderr) == (0, "")
     assert "handshake_timeout = 10s" in done.stdout and "workers = auto" in done.stdout
     again = check(done.stdout)
-    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert (again.returncode, without_days(again.stdout)) == (0, without_days(done.stdout))
 
 
 def test_certificates_are_listed_with_names_and_dates(check, tmp_path):
@@ -66,7 +71,7 @@ def test_certificates_are_listed_with_names_and_dates(check, tmp_path):
     for name, text in zip(("main", "screen"), listed):
         said = subprocess.run(["openssl", "x509", "-in", tmp_path / name / "fullchain.pem", "-noout", "-enddate",
                                "-dateopt", "iso_8601", "-issuer"], check=True, capture_output=True, text=True).stdout
-        end, issuer = re.search(r"notAfter=(.*):\d\dZ", said)[1], re.search(r"issuer=CN = (.*)", said)[1]
+        end, issuer = re.search(r"notAfter=(.*):\d\dZ", said)[1], re.search(r"CN = (.*)", said)[1]
         assert f";   until   {end} UTC, " in text and " days left\n" in text
         assert f";   issuer  CN={issuer}\n" in text and ";   key     RSA 2048\n" in text
 

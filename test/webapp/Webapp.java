@@ -78,6 +78,10 @@ public class Webapp {
         Context relative = tomcat.addContext("/relative", arguments[1]);
         servlet(relative, "redirect", new Redirect(), "/redirect");
 
+        Context openmeetings = tomcat.addContext("/openmeetings", arguments[1]);
+        openmeetings.setUseRelativeRedirects(false);
+        servlet(openmeetings, "session", new Session(), "/");
+
         tomcat.start();
         System.out.println("listening on port " + tomcat.getConnector().getLocalPort());
         while (System.in.read() >= 0) {
@@ -178,6 +182,14 @@ public class Webapp {
         @Override
         protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
             response.sendRedirect(request.getParameter("to"));
+        }
+    }
+
+    /** Begins a session, as OpenMeetings' first page does. */
+    private static class Session extends HttpServlet {
+        @Override
+        protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
+            response.getWriter().println(request.getSession().isNew());
         }
     }
 
