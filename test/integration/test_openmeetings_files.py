@@ -6,6 +6,7 @@ import importlib.util
 import os
 import pathlib
 import random
+import resource
 import subprocess
 
 import pytest
@@ -30,8 +31,10 @@ def read_by_java(classes):
     def read(*files):
         said = subprocess.run(["java", "-XX:TieredStopAtLevel=1", "-cp", classes, "PrintProperties", *files], check=True,
                               timeout=60, capture_output=True, text=True).stdout
-        return [None if part == "wrong\n" else dict(map(text_of, line.split("=")) for line in part.splitlines() if line[0] != "=")
-                for part in said.split("file\n")[1:]]
+        return [None if part == "wrong\n" else pairs_of(part.splitlines()) for part in said.split("file\n")[1:]]
+
+    def pairs_of(lines):
+        return dict(map(text_of, line.split("=")) for line in lines if line[0] != "=")
 
     def text_of(digits):
         return bytes.fromhex(digits).decode("utf-16-be", "surrogatepass")
@@ -68,13 +71,14 @@ def test_properties_are_read_as_java_reads_them(tmp_path, openmeetings, read_by_
     assert path.read_bytes() == ODD_PROPERTIES
 
 
-@pytest.mark.parametrize("old, new", [(b"a=b", b"a=b\n"), (b"a=b\r\n", b"a=b\r\n"), (b"#\ra=b", b"#\ra=b\r"), (b"", b"")])
-def test_keys_that_are_missing_are_added_at_the_end(tmp_path, openmeetings, old, new):
+@pytest.mark.parametrize("old, new, end", [
+    (b"a=b", b"a=b\n", b"\n"), (b"a=b\r\n", b"a=b\r\n", b"\r\n"), (b"#\ra=b", b"#\ra=b\r", b"\r"), (b"", b"", b"\n"),
+    (b"a=b\\\n", b"a=b\\\n\n", b"\n"), (b"a=b\\", b"a=b\\\n\n", b"\n")])
+def test_keys_that_are_missing_are_added_at_the_end(tmp_path, openmeetings, old, new, end):
     """In lines that end as the first one does."""
     red5 = lay_out(tmp_path)
-    path, end = red5 / "conf/red5.properties", new[3:] or b"\n"
-    end = b"\r" if old.startswith(b"#") else end
-    path.write_bytes(old + (b"" if not old or old[-1:] in b"\r\n" else b""))
+    path = red5 / "conf/red5.properties"
+    path.write_bytes(old)
     said = openmeetings.findings("check", red5, code=1)
     assert any("rtmp.host is not there" in line.text for line in said)
     openmeetings("enable", red5, code=1)
@@ -82,8 +86,8 @@ def test_keys_that_are_missing_are_added_at_the_end(tmp_path, openmeetings, old,
 
 
 def test_random_properties_are_read_as_java_reads_them(tmp_path, read_by_java, script):
-    pieces = [b"a", b"b", b"key", b"=", b":", b" ", b"\t", b"\f", b"\\", b"\\\\", b"\n", b"\r", b"\r\n", b"\\\n", b"\\\r\n  ", b"#", b"!",
-              b"\xe4", b"\\u00e4", b"\\u12", b"\\n", b"\\=", b"0.0.0.0", b"\x0b", b"\xa0", b"\x85", b"\\ud83d"]
+    pieces = [b"a", b"b", b"key", b"=", b":", b" ", b"\t", b"\f", b"\\", b"\\\\", b"\n", b"\r", b"\r\n", b"\\\n", b"\\\r\n  ", b"#",
+              b"!", b"\xe4", b"\\u00e4", b"\\u12", b"\\n", b"\\=", b"0.0.0.0", b"\x0b", b"\xa0", b"\x85", b"\\ud83d"]
     chance = random.Random(6)
     files = []
     for number in range(1000):
@@ -100,7 +104,8 @@ def test_random_properties_are_read_as_java_reads_them(tmp_path, read_by_java, s
 
 def test_random_properties_keep_all_other_values(tmp_path, read_by_java, script):
     """Where a value is cut out and another put in, in Java's eyes nothing else changes."""
-    pieces = [b"one", b"=", b":", b" ", b"\\\\", b"\n", b"\r\n", b"\\\n", b"#", b"!", b"\xe4", b"\\u00e4", b"\\n", b"two=2\n", b"\ntwo"]
+    pieces = [b"one", b"=", b":", b" ", b"\\\\", b"\n", b"\r\n", b"\\\n", b"#", b"!", b"\xe4", b"\\u00e4", b"\\n",
+              b"two=2\n", b"\ntwo"]
     chance = random.Random(7)
     old, new = [], []
     for number in range(500):
@@ -133,13 +138,14 @@ def test_a_byte_order_mark_hides_the_first_key_from_java(tmp_path, openmeetings,
 CONFIGS = {
     "byte order mark": (b"\xef\xbb\xbf<config><useSSL>no</useSSL></config>",
                         b"\xef\xbb\xbf<config><useSSL>yes</useSSL>%s</config>"),
-    "latin-1": (b'<?xml version="1.0" encoding="ISO-8859-1"?>\r\n<!-- \xe4 -->\r\n<config>\r\n<n>\xfc</n><useSSL>\r\nno</useSSL>'
-                b"\r\n</config>\r\n",
+    "latin-1": (b'<?xml version="1.0" encoding="ISO-8859-1"?>\r\n<!-- \xe4 -->\r\n<config>\r\n<n>\xfc</n>'
+                b"<useSSL>\r\nno</useSSL>\r\n</config>\r\n",
                 b'<?xml version="1.0" encoding="ISO-8859-1"?>\r\n<!-- \xe4 -->\r\n<config>\r\n<n>\xfc</n><useSSL>yes</useSSL>'
                 b"\r\n%s</config>\r\n"),
     "utf-8": ("<config>\n<n>Grüße 😀</n><useSSL>no</useSSL>\n\t</config>".encode(),
               "<config>\n<n>Grüße 😀</n><useSSL>yes</useSSL>\n%s\t</config>".encode()),
-    "an empty element": (b"<config a='>'>\r<useSSL b='/>' />\r</config>", b"<config a='>'>\r<useSSL b='/>'>yes</useSSL>\r%s</config>"),
+    "an empty element": (b"<config a='>'>\r<useSSL b='/>' />\r</config>",
+                         b"<config a='>'>\r<useSSL b='/>'>yes</useSSL>\r%s</config>"),
     "no text": (b"<config><useSSL c=\">\"></useSSL></config>", b"<config><useSSL c=\">\">yes</useSSL>%s</config>"),
     "an entity": (b"<config><useSSL>&#110;o</useSSL></config>", b"<config><useSSL>yes</useSSL>%s</config>"),
     "CDATA": (b"<config><useSSL><![CDATA[no]]></useSSL></config>", b"<config><useSSL>yes</useSSL>%s</config>"),
@@ -230,6 +236,18 @@ def test_rights_that_are_missing(tmp_path, openmeetings, place, mode, sentence):
     done = subprocess.run([*prefix, SCRIPT, "enable", red5, "-c", openmeetings.ini], capture_output=True, text=True, timeout=60)
     (red5 / place).chmod(right)
     assert done.returncode == 1 and sentence in done.stdout + done.stderr
+    openmeetings("undo", red5)
+    assert contents(red5) == before
+
+
+def test_a_disk_that_is_full(tmp_path, openmeetings):
+    """Here a limit for the size of files, under that of config.xml."""
+    red5 = lay_out(tmp_path, "3.0.7")
+    before = contents(red5)
+    done = subprocess.run([SCRIPT, "enable", red5, "-c", openmeetings.ini], capture_output=True, text=True, timeout=60,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)))
+    assert done.returncode == 1 and "config.xml.before-red5-tls-proxy cannot be written: File too large." in done.stderr
+    assert {path: contents(red5)[path] for path in before} == before
     openmeetings("undo", red5)
     assert contents(red5) == before
 

@@ -1,5 +1,5 @@
-"""doc/openmeetings.md and doc/red5.md, followed word by word as root on a machine of one's own: the commands are those of the page, in its
-order, and its paths are real ones. The machine is a set of namespaces: /etc is a copy, /opt and /usr/local are
+"""doc/openmeetings.md and doc/red5.md, followed word by word as root on a machine of one's own: the commands are those of
+the page, in its order, and its paths are real ones. The machine is a set of namespaces: /etc is a copy, /opt and /usr/local are
 empty, the network is new. Not real are certbot, which has a CA elsewhere, and systemd, which would be its first process.
 """
 
@@ -126,8 +126,8 @@ def test_the_guide_for_a_red5_alone_is_followed_word_by_word(tmp_path):
     commands.remove(publish)
     commands.remove(play)
     prepare(tmp_path, None)
-    failed = follow(tmp_path, words, *before, own, *after, READY, 'cp "$T/clip.flv" .', play.replace("\n", " &"), "player=$!", publish,
-                    "kill -INT $player; wait $player", 'cp played.flv "$T"', *commands, 'cp -a $RED5 "$T/enabled"')
+    failed = follow(tmp_path, words, *before, own, *after, READY, 'cp "$T/clip.flv" .',
+                    play.replace("\n", " &"), "player=$!", publish, "kill -INT $player; wait $player", 'cp played.flv "$T"', *commands, 'cp -a $RED5 "$T/enabled"')
     assert failed[0] == "1: ./openmeetings check $RED5" and all("wait $player" in line for line in failed[1:])
     assert properties_of(tmp_path / "enabled").items() >= HOSTS.items()
     assert len(media.frames(tmp_path / "played.flv")) > 20

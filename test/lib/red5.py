@@ -36,14 +36,16 @@ def free_ports(count):
 
 class Red5:
     """Its Tomcat at `http_address` has RTMPT at its root and the application /live; `rtmp_address` has the same for
-    RTMP. Nothing of it speaks TLS."""
+    RTMP. Nothing of it speaks TLS. `prepare` is called with it before it starts."""
 
-    def __init__(self, directory, line):
+    def __init__(self, directory, line, prepare=None):
         jars = maven.fetch(line)
         self.log = directory / "red5.log"
         http, rtmp = free_ports(2)
         self.http_address, self.rtmp_address = f"{HOST}:{http}", f"{HOST}:{rtmp}"
         lay_out(directory, jars, http, rtmp)
+        if prepare:
+            prepare(self)
         service, = jars.glob("red5-service-*.jar")
         self.program = Program(
             self.log, "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
