@@ -129,8 +129,10 @@ enum io_status conn_read(struct conn *c, void *out, size_t size, size_t *n)
     while (got < 0 && errno == EINTR);
     if (got <= 0 && c->is_broken)
         return fail(c, c->error);
-    if (got == 0)
+    if (got == 0) {
+        c->has_ended = true;
         return IO_EOF;
+    }
     c->is_drained = got < (ssize_t)size && !c->is_broken && !c->has_fin; /* no event follows that */
     if (got < 0)
         return errno == EAGAIN ? IO_WANT_READ : fail(c, errno);
@@ -250,6 +252,8 @@ bool conn_is_lingering(struct conn *c, bool is_patient)
 
     tls_conn_free(c->tls); /* what it could say is said */
     c->tls = NULL;
+    if (c->has_ended)
+        return false;
     do
         n = recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
     while (n > 0 || (n < 0 && errno == EINTR));

@@ -38,6 +38,7 @@ struct conn {
     bool salvages;       /* plain: what came before a reset is still read; set by the owner */
     bool is_broken;      /* a reset came, and `salvages`: it will fail when all is read */
     bool has_fin;        /* the other side's FIN is in the socket */
+    bool has_ended;      /* plain: and was read */
     bool is_drained;     /* plain: reading again needs an event first */
     bool is_full;        /* plain: writing again needs an event first */
     bool awaits_writing; /* the watch reports that too */

@@ -91,6 +91,17 @@ static void say_end(struct conn *c, const struct channel *ch, enum conn_close ho
         (void)conn_shutdown(c);
 }
 
+/* Nothing was taken from the kernel's queues for too long. */
+static bool has_lingered(struct session *s, uint64_t now)
+{
+    size_t unsent = conn_unsent(&s->client) + conn_unsent(&s->backend);
+
+    if (unsent < s->unsent_bytes)
+        s->linger_until_ms = now + s->front->config->half_close_timeout_ms;
+    s->unsent_bytes = unsent;
+    return now >= s->linger_until_ms;
+}
+
 /* What a closed socket is sent is answered by an RST, and that overtakes and
  * destroys the bytes still on their way to a slow reader. So a side is closed
  * when the kernel has nothing left to send to it, its own end has come, or it took
@@ -98,30 +109,27 @@ static void say_end(struct conn *c, const struct channel *ch, enum conn_close ho
  * has its answer already is listened to for a while. */
 void session_linger(struct session *s)
 {
-    uint64_t now = uv_now(s->set->loop);
-    size_t unsent = conn_unsent(&s->client) + conn_unsent(&s->backend);
     struct conn *sides[] = { &s->client, &s->backend };
+    uint64_t now = uv_now(s->set->loop);
     bool is_waiting = false;
-    bool is_late;
-
-    if (unsent < s->unsent_bytes)
-        s->linger_until_ms = now + s->front->config->half_close_timeout_ms;
-    s->unsent_bytes = unsent;
-    is_late = now >= s->linger_until_ms;
 
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
         bool is_patient = sides[i] == &s->client && now < s->discard_until_ms;
 
         if (!sides[i]->is_open)
             continue;
-        if (is_late || !conn_is_lingering(sides[i], is_patient))
-            conn_close(sides[i], is_late ? CONN_RESET : CONN_CLOSE);
-        else
+        if (conn_is_lingering(sides[i], is_patient))
             is_waiting = true;
+        else
+            conn_close(sides[i], CONN_CLOSE);
     }
-    if (is_waiting)
+    if (is_waiting && !has_lingered(s, now)) {
         session_time_look_again(s, LINGER_LOOK_MS);
-    else if (!uv_is_closing((uv_handle_t *)&s->timer))
+        return;
+    }
+    conn_close(&s->client, CONN_RESET);
+    conn_close(&s->backend, CONN_RESET);
+    if (!uv_is_closing((uv_handle_t *)&s->timer))
         uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
 

@@ -100,13 +100,18 @@ void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable, 
         conn->wire.is_full = false;
 }
 
-static enum io_status flush(struct tls_conn *conn)
+static enum io_status flush_before(struct tls_conn *conn, bool is_last)
 {
-    enum io_status status = wire_flush(&conn->wire);
+    enum io_status status = wire_flush(&conn->wire, is_last);
 
     if (status == IO_ERROR)
         conn->fault = socket_failed;
     return status;
+}
+
+static enum io_status flush(struct tls_conn *conn)
+{
+    return flush_before(conn, false);
 }
 
 /* Why OpenSSL failed, in the most precise words there are. */
@@ -412,7 +417,7 @@ enum io_status tls_conn_shutdown(struct tls_conn *conn)
         conn->fault = tls_error_reason();
         return IO_ERROR;
     }
-    return flush(conn);
+    return flush_before(conn, true);
 }
 
 void tls_conn_send_ticket(struct tls_conn *conn)

@@ -214,8 +214,9 @@ enum io_status tls_conn_flush(struct tls_conn *conn);
 /* Bytes of ciphertext that wait. */
 size_t tls_conn_pending(const struct tls_conn *conn);
 
-/* Send close_notify, once. IO_OK: it has left, with all before it. IO_YIELD: the
- * kernel is still busy with that. The other direction goes on. */
+/* Send close_notify, once. IO_OK: it has left, with all before it, or will with the FIN that
+ * the caller is to send at once. IO_YIELD: the kernel is still busy with that. The other
+ * direction goes on. */
 enum io_status tls_conn_shutdown(struct tls_conn *conn);
 
 /* TLS 1.3: let one session ticket go out with the next bytes written. A

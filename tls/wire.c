@@ -34,8 +34,9 @@ size_t wire_room(struct wire *w)
     return take_buffer(w) ? buffer_room(w->out) : 0;
 }
 
-enum io_status wire_flush(struct wire *w)
+enum io_status wire_flush(struct wire *w, bool more)
 {
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
     ssize_t n;
 
     if (w->error != 0)
@@ -43,7 +44,7 @@ enum io_status wire_flush(struct wire *w)
     while (w->out != NULL && buffer_len(w->out) > 0) {
         if (w->is_full)
             return IO_WANT_WRITE;
-        n = send(w->fd, buffer_head(w->out), buffer_len(w->out), MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = send(w->fd, buffer_head(w->out), buffer_len(w->out), flags);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN) {
@@ -163,7 +164,7 @@ static int wire_write(BIO *bio, const char *bytes, int size)
         return -1;
     if (w->is_offloaded)
         return write_record(bio, w, bytes, size);
-    if (wire_room(w) < (size_t)size && !w->is_starved && wire_flush(w) == IO_ERROR)
+    if (wire_room(w) < (size_t)size && !w->is_starved && wire_flush(w, false) == IO_ERROR)
         return -1;
     if (wire_room(w) < (size_t)size) {
         BIO_set_retry_write(bio);

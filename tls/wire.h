@@ -56,8 +56,9 @@ BIO *wire_new(struct wire *w, int fd, struct pool *pool);
  * SSL_read: whoever sends nothing else must not keep it for ever. */
 void wire_allow(struct wire *w);
 
-/* Send what is gathered. IO_OK: nothing is left, the buffer went back. */
-enum io_status wire_flush(struct wire *w);
+/* Send what is gathered. IO_OK: nothing is left, the buffer went back. With `more` the
+ * kernel may hold back a packet that is not full: a FIN follows, and goes with it. */
+enum io_status wire_flush(struct wire *w, bool more);
 
 /* Bytes that can be gathered without sending; 0 when starved. */
 size_t wire_room(struct wire *w);
