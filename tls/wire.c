@@ -182,7 +182,7 @@ static long flush_for_keys(BIO *bio, struct wire *w)
     if (!w->may_offload || w->is_offloaded)
         return 1;
     BIO_clear_retry_flags(bio);
-    if (wire_flush(w) == IO_WANT_WRITE)
+    if (wire_flush(w, false) == IO_WANT_WRITE)
         BIO_set_retry_write(bio);
     return w->out == NULL;
 }
