@@ -122,8 +122,6 @@ FAULTS = {
                      "127.0.0.1:1935; make them the same", False),
     "no keystore.screen": (lambda red5: (red5 / "conf/keystore.screen").unlink(), "conf/keystore.screen", "is not there",
                            False),
-    "no password for it": (lambda red5: replace(red5 / "conf/red5.properties", "rtmps.screen.", "#rtmps.screen."),
-                           "conf/red5.properties", "add rtmps.screen.keystorepass=password", False),
     "a property twice": (lambda red5: replace(red5 / "conf/red5.properties", "# RTMPT", "http.host=::\n#"),
                          "conf/red5.properties:26", "http.host stands there 2 times, in lines 6, 26; leave one", True),
     "an element twice": (lambda red5: replace(config_of(red5, "3.0.7"), "</config>", "<useSSL>yes</useSSL></config>"),
@@ -159,6 +157,22 @@ def test_a_fault_is_said_with_its_place(tmp_path, openmeetings, do, where, text,
     said = openmeetings("enable", red5, code=1)
     assert text in said
     assert (contents(red5) == before) == is_blocked == ("nothing was changed, because" in said)
+
+
+@pytest.mark.parametrize("version, key", [("2.0.0", "rtmps.keystorepass"), ("3.0.4", "rtmps.keystorepass"),
+                                          ("3.0.7", "rtmps.screen.keystorepass"), ("3.1.2", "rtmps.screen.keystorepass"),
+                                          ("3.1.4", None), ("4.0.11", None)])
+def test_the_sharer_is_given_a_password_where_it_wants_one(tmp_path, openmeetings, version, key):
+    """Any will do: nothing is opened with it."""
+    red5 = lay_out(tmp_path, version)
+    path = red5 / "conf/red5.properties"
+    path.write_bytes(path.read_bytes().replace(b"rtmps.keystorepass", b"#").replace(b"rtmps.screen.", b"#"))
+    before = contents(red5)
+    assert (f"{key} is not set" in openmeetings("check", red5, code=1)) == bool(key)
+    openmeetings("enable", red5)
+    assert properties_of(red5).get(key) == (key and "password")
+    openmeetings("undo", red5)
+    assert contents(red5) == before
 
 
 def test_secure_on_both_sides_is_well(tmp_path, openmeetings):

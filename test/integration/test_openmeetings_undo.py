@@ -17,7 +17,7 @@ from lib.proxy import BINARIES
 KILLED = """
 import os, runpy, signal, sys
 
-changes = ["os.rename", "os.remove", "os.chmod", "os.chown", "os.utime", "os.setxattr"]
+changes = ["os.rename", "os.remove"]
 count = int(sys.argv[1])
 sys.argv = sys.argv[2:]
 
@@ -74,7 +74,7 @@ def test_enable_may_be_killed_anywhere(openmeetings, red5, then):
             assert WANTED.items() <= elements_of(config_of(red5, "3.0.7")).items()
         openmeetings("undo", red5)
         assert contents(red5) == before
-    assert count > 15
+    assert count > 10
 
 
 @pytest.mark.long
