@@ -136,7 +136,7 @@ lint: ## layers, clang-tidy, clang-format, shellcheck
 unit: $(tests) ## unit tests, with sanitizers
 	@status=0; for t in $(tests); do ./$$t || status=1; done; exit $$status
 
-integration: all asan ## real clients and servers against the real program
+integration: all asan build/bench/load ## real clients and servers against the real program
 	$(PYTEST) -n 2 --dist loadgroup -q test/integration
 
 test-red5: all asan ## the same with a real Red5 behind it, out of Maven Central

@@ -277,7 +277,7 @@ def arguments():
     options = parser.parse_args()
     if options.quick or options.smoke:
         options.rounds = 2 if options.quick else 1
-    options.seconds = options.seconds or (0.5 if options.smoke else 1.5 if options.quick else 3)
+    options.seconds = options.seconds or (0.3 if options.smoke else 1.5 if options.quick else 3)
     for word in options.scenarios:
         if not any(name.startswith(word) for name in SCENARIOS):
             parser.error(f"there is no scenario '{word}'; there are {', '.join(SCENARIOS)}")
