@@ -1,5 +1,6 @@
 """scripts/openmeetings on installations of each version: what it says, what it sets, and that it can be taken back."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -173,6 +174,26 @@ def test_the_sharer_is_given_a_password_where_it_wants_one(tmp_path, openmeeting
     assert properties_of(red5).get(key) == (key and "password")
     openmeetings("undo", red5)
     assert contents(red5) == before
+
+
+@pytest.mark.parametrize("version, name, is_fault", [("2.0.0", "keystore", True), ("3.3.2", "keystore.jks", True),
+                                                     ("4.0.11", "keystore.jks", False)])
+def test_the_main_key_is_not_given_away(tmp_path, openmeetings, version, name, is_fault):
+    """Up to 3.3 everybody who shares a screen is sent keystore.screen."""
+    red5 = lay_out(tmp_path, version)
+    (red5 / "conf" / name).write_bytes((red5 / "conf/keystore.screen").read_bytes())
+    faults = [line for line in openmeetings.findings("check", red5, code=1) if line.kind == "fault"]
+    assert [line.text.startswith(f"is a copy of conf/{name}, and sent to everybody") for line in faults] == [True] * is_fault
+
+
+def test_an_openmeetings_at_the_root(tmp_path, openmeetings):
+    """Of the server: Red5's folder root, with no name in addresses."""
+    red5 = lay_out(tmp_path, "3.0.7")
+    shutil.rmtree(red5 / "webapps/root")
+    (red5 / "webapps/openmeetings").rename(red5 / "webapps/root")
+    said = openmeetings("enable", red5, "--host", "cam.example.org")
+    assert "application.base.url = https://cam.example.org:5443/\n" in said
+    assert "override = /public/config.xml openmeetings-config.xml\n" in openmeetings("override", red5)
 
 
 def test_secure_on_both_sides_is_well(tmp_path, openmeetings):
