@@ -38,7 +38,7 @@ tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 fuzzers = $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 
-.PHONY: all asan test lint unit integration test-red5 fuzz bench demo install clean help
+.PHONY: all asan test test-ktls lint unit integration test-red5 fuzz bench demo install clean help
 .DEFAULT_GOAL := all
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
@@ -141,6 +141,15 @@ integration: all asan build/bench/load ## real clients and servers against the r
 
 test-red5: all asan ## the same with a real Red5 behind it, out of Maven Central
 	$(PYTEST) -n 2 --dist loadgroup -q test/red5
+
+# The kernel there has TLS; the address space is too small for AddressSanitizer.
+guest        = test/lib/guest.py --seconds 3000
+guest_pytest = $(PYTEST) -q -p no:xdist
+
+test-ktls: all ## kernel TLS in User Mode Linux, and the integration tests with it
+	$(guest) $(guest_pytest) test/guest
+	$(guest) --without-tls $(guest_pytest) test/integration/test_ktls.py
+	$(guest) env KTLS=on $(guest_pytest) $(addprefix test/integration/test_,$(addsuffix .py,$(ktls_tests)))
 
 fuzz: $(fuzzers:%=fuzz-%) ## each fuzzer for FUZZ_SECONDS (60)
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import pytest
+
 from lib.waiting import Stopwatch
 
 MIB = 1 << 20
@@ -44,6 +46,7 @@ def test_both_directions_are_busy_at_once(start_proxy, echo, tls):
     assert (session.end, session.bytes_in, session.bytes_out) == ("client_closed", len(data), len(data))
 
 
+@pytest.mark.skipif("KTLS" in os.environ, reason="the kernel cannot change keys: test_ktls.py")
 def test_keys_are_updated_in_mid_stream(start_proxy, echo, start_program):
     """TLS 1.3: the client renews its keys and asks the proxy to do the same; a line "K" tells openssl so."""
     proxy = start_proxy(protocols="tunnel", tunnel_backend=echo.address)

@@ -10,11 +10,13 @@ The command runs as root, in the same directory, with TMPDIR in /run; what it pr
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,11 +77,18 @@ def prepare(directory, command, has_tls):
 
 
 def boot(directory, seconds, memory, stdout):
-    """Start the kernel and wait for its end. Its memory is a file that is deleted already."""
+    """Start the kernel and wait for its end. Its memory is a file that is deleted already; each process of the guest is
+    one of this machine's, in the same group."""
     argv = [LINUX, f"mem={memory}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={directory}/init",
             "con=null", "con1=null,fd:1", "quiet", "loglevel=1"]
-    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL, timeout=seconds,
-                   env={**os.environ, "TMPDIR": str(directory)})
+    kernel = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL,
+                              start_new_session=True, env={**os.environ, "TMPDIR": str(directory)})
+    try:
+        kernel.wait(seconds)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(kernel.pid, signal.SIGKILL)
+        kernel.wait()
 
 
 def run(command, seconds=120, memory=1024, has_tls=True, stdout=None):
@@ -118,6 +127,8 @@ def main():
         sys.exit(run(shlex.join(given.command), given.seconds, given.memory, not given.without_tls))
     except Missing as missing:
         sys.exit(f"guest.py: {missing}")
+    except subprocess.TimeoutExpired:
+        sys.exit(f"guest.py: not done within {given.seconds} s")
 
 
 if __name__ == "__main__":
