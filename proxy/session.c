@@ -354,6 +354,7 @@ int session_open(struct session_set *set, const struct front *front, int fd,
     s->out.pipes = &set->pipes;
     s->in.headroom = front->config->max_header_bytes; /* it may be HTTP */
     list_init(&s->turn);
+    list_init(&s->dial_turn);
     list_append(&set->all, &s->link);
     set->count++;
 

@@ -77,6 +77,7 @@ struct session {
     uint64_t retry_ms;         /* CONNECTING: not before */
     unsigned attempts;         /* dials that failed */
     bool has_dial;             /* counted in stats */
+    struct list dial_turn;     /* CONNECTING: in the set's queue for the backend */
     uint64_t discard_until_ms; /* after the end: what the client still sends is read */
     uint64_t linger_until_ms;  /* after the end: when to close whatever is unsent */
     size_t unsent_bytes;       /* in the kernel, when the timer looked last */

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { DIAL_TURN_MS = 5 }; /* between tries for a place among max_dials */
+enum { DIAL_TURN_MS = 5 }; /* between looks for a place that another worker gave back */
 
 static uint64_t now_of(const struct session *s)
 {
@@ -41,6 +41,24 @@ static enum session_state end_dial(struct session *s)
     return SESSION_RELAYING;
 }
 
+/* First come, first served. A place that this worker gives back wakes the first of those
+ * who wait; only that one looks for what others give back. */
+static bool take_turn(struct session *s, const struct backend *b)
+{
+    struct list *queue = &s->set->dialling[b->index];
+    bool is_first = list_is_empty(queue) || queue->next == &s->dial_turn;
+
+    if (is_first && stats_dial_start(s->set->stats, s->set->slot, b->index, b->max_dials)) {
+        session_take_dial(s);
+        return true;
+    }
+    if (list_is_empty(&s->dial_turn))
+        list_append(queue, &s->dial_turn);
+    s->fault = "no turn among max_dials";
+    s->retry_ms = is_first ? now_of(s) + DIAL_TURN_MS : UINT64_MAX;
+    return false;
+}
+
 static enum session_state start_dial(struct session *s)
 {
     const struct backend *b = session_backend(s);
@@ -50,12 +68,8 @@ static enum session_state start_dial(struct session *s)
 
     if (now_of(s) < s->retry_ms)
         return s->state;
-    if (!stats_dial_start(s->set->stats, s->set->slot, b->index, b->max_dials)) {
-        s->fault = "no turn among max_dials";
-        s->retry_ms = now_of(s) + DIAL_TURN_MS;
+    if (!take_turn(s, b))
         return s->state;
-    }
-    s->has_dial = true;
     s->is_dialled = true;
     s->fault = "no answer";
     status = backend_dial(b, s->attempts, &fd, &error);

@@ -34,11 +34,37 @@ void session_end_client(struct session *s)
         session_end(s, END_TLS_ERROR, tls_conn_fault(s->client.tls));
 }
 
+/* The first of those who wait tries at once; the others are behind it. */
+static void wake_next_dial(struct session_set *set, const struct list *queue)
+{
+    struct session *first;
+
+    if (list_is_empty(queue))
+        return;
+    first = container_of(queue->next, struct session, dial_turn);
+    first->retry_ms = 0;
+    session_set_make_ready(set, &first->turn);
+}
+
 void session_release_dial(struct session *s)
 {
+    const struct list *queue;
+
+    if (!s->has_dial && list_is_empty(&s->dial_turn))
+        return;
+    queue = &s->set->dialling[session_backend(s)->index];
+    list_remove(&s->dial_turn);
     if (s->has_dial)
         stats_dial_end(s->set->stats, s->set->slot, session_backend(s)->index);
     s->has_dial = false;
+    wake_next_dial(s->set, queue);
+}
+
+void session_take_dial(struct session *s)
+{
+    list_remove(&s->dial_turn);
+    s->has_dial = true;
+    wake_next_dial(s->set, &s->set->dialling[session_backend(s)->index]);
 }
 
 static void on_timer_closed(uv_handle_t *timer)

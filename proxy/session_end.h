@@ -22,7 +22,10 @@ void session_finish(struct session *s);
 /* Look whether the sockets can be closed. */
 void session_linger(struct session *s);
 
-/* Give the place among max_dials back. */
+/* A place among max_dials was counted for it: who waits behind it may try. */
+void session_take_dial(struct session *s);
+
+/* Give the place among max_dials back, or that among those who wait for one. */
 void session_release_dial(struct session *s);
 
 #endif

@@ -24,6 +24,8 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
     list_init(&set->ready);
     list_init(&set->greeting);
     list_init(&set->starved);
+    for (size_t i = 0; i < STATS_BACKENDS; i++)
+        list_init(&set->dialling[i]);
     pool_init(&set->pool, SESSION_BUFFER_BYTES, buffers_max, BUFFERS_KEPT);
     pipe_pool_init(&set->pipes, pipes_max, PIPES_KEPT);
 }

@@ -19,11 +19,10 @@
 #include "base/poller.h"
 #include "base/pool.h"
 #include "proxy/end.h"
+#include "proxy/stats.h"
 
 #include <stdbool.h>
 #include <uv.h>
-
-struct stats;
 
 enum {
     /* A socket gives up to this much for each receive, and TLS records are
@@ -42,11 +41,12 @@ struct session_set {
     struct list ready;
     struct list greeting;
     struct list starved;
-    size_t fed_count;    /* the pool's put_count when one was woken last */
-    size_t count;        /* sessions, those that only wait to be freed included */
-    bool is_draining;    /* no further request is waited for */
-    struct stats *stats; /* borrowed */
-    size_t slot;         /* the worker's in stats */
+    struct list dialling[STATS_BACKENDS]; /* by backend: who waits for a turn among max_dials */
+    size_t fed_count;                     /* the pool's put_count when one was woken last */
+    size_t count;                         /* sessions, those that only wait to be freed included */
+    bool is_draining;                     /* no further request is waited for */
+    struct stats *stats;                  /* borrowed */
+    size_t slot;                          /* the worker's in stats */
     void (*on_freed)(struct session_set *set); /* a session is gone */
     void *owner;                               /* for on_freed */
 };

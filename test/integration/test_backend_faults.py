@@ -1,5 +1,7 @@
 """Backends that cannot be reached, or not at once."""
 
+import threading
+
 import pytest
 
 from lib.backends import NeverAnswers, Refuses
@@ -97,6 +99,29 @@ def test_those_who_wait_for_a_dial_get_their_turn(start_proxy, closing, any_tls)
     backend.accept()  # the connection that had filled the queue
     for _ in range(10):
         assert backend.accept().read(1) == b"\x03"
+
+
+def test_they_get_it_in_the_order_they_came_in(start_proxy, closing, any_tls):
+    backend = closing(NeverAnswers())
+    proxy = start_proxy(rtmp_backend=backend.address, connect_timeout="10s", max_dials=1)
+    for number in range(40):
+        proxy.connect(any_tls).send(b"\x03" + bytes([number]))
+    until(lambda: dials_to(backend) == 1, "a dial")
+    backend.start_answering()
+    backend.accept()  # the connection that filled the queue
+    assert [backend.accept().read(2)[1] for _ in range(40)] == list(range(40))
+
+
+def test_waiting_for_a_turn_costs_nothing(start_proxy, closing, any_tls):
+    """One look every 5 ms, however many wait."""
+    backend = closing(NeverAnswers())
+    proxy = start_proxy(rtmp_backend=backend.address, connect_timeout="20s", max_dials=1)
+    for _ in range(400):
+        proxy.connect(any_tls).send(b"\x03")
+    until(lambda: dials_to(backend) == 1, "a dial")
+    before = proxy.cpu_seconds()
+    threading.Event().wait(2)
+    assert proxy.cpu_seconds() - before < 0.05
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
