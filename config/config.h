@@ -122,6 +122,7 @@ struct listener_config {
     uint64_t idle_timeout_ms;
     uint64_t response_timeout_ms;
     uint64_t half_close_timeout_ms;
+    uint64_t batch_delay_us;
     unsigned max_dials;
     bool tickets;
 

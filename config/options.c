@@ -153,6 +153,9 @@ const struct option options[] = {
     { "listener", "half_close_timeout", OPT_DURATION, LISTENER(half_close_timeout_ms),
       .min = SECOND, .max = DAY, .fallback = "60s",
       .help = "Close a session with one side ended and no bytes on the other." },
+    { "listener", "batch_delay", OPT_DELAY, LISTENER(batch_delay_us),
+      .min = 0, .max = 10000, .fallback = "500us", .serves = OFFERS_RTMP | OFFERS_TUNNEL,
+      .help = "How long a worker that is woken very often lets small messages gather; 0us: it does not." },
     { "listener", "max_dials", OPT_NUMBER, LISTENER(max_dials),
       .min = 1, .max = 65535, .fallback = "32", .serves = OFFERS_TLS,
       .help = "Connections being opened to one backend at once, over all workers." },
@@ -245,6 +248,22 @@ static int parse_duration(const struct option *o, const char *text, void *field,
         return 0;
     }
     return error_set(err, "\"%s\" is no time; write a number and ms, s, m or h, as 90s", text);
+}
+
+static int parse_delay(const struct option *o, const char *text, void *field, struct error *err)
+{
+    char *end;
+    unsigned long long n = strtoull(text, &end, 10);
+    unsigned long long unit = strcmp(end, "ms") == 0 ? 1000 : strcmp(end, "us") == 0 ? 1 : 0;
+
+    if (!isdigit((unsigned char)*text) || unit == 0)
+        return error_set(err, "\"%s\" is no short time; write a number and us or ms, as 500us",
+                         text);
+    if (n > o->max || n * unit < o->min || n * unit > o->max)
+        return error_set(err, "%s is out of range (%lluus to %lluus)", text,
+                         (unsigned long long)o->min, (unsigned long long)o->max);
+    *(uint64_t *)field = n * unit;
+    return 0;
 }
 
 static int parse_size(const struct option *o, const char *text, void *field, struct error *err)
@@ -353,6 +372,8 @@ static int parse(const struct option *o, const char *text, const char *directory
         return parse_number(o, text, field, err);
     case OPT_DURATION:
         return parse_duration(o, text, field, err);
+    case OPT_DELAY:
+        return parse_delay(o, text, field, err);
     case OPT_SIZE:
         return parse_size(o, text, field, err);
     case OPT_FLAG:

@@ -7,6 +7,7 @@
 enum option_type {
     OPT_NUMBER,   /* unsigned; `word`, where a row has one, stands for 0 */
     OPT_DURATION, /* uint64_t of milliseconds; text with ms, s, m or h */
+    OPT_DELAY,    /* uint64_t of microseconds; text with us or ms */
     OPT_SIZE,     /* uint64_t of bytes; text with k, m, g or nothing; `word` stands for 0 */
     OPT_FLAG,     /* bool; on or off */
     OPT_CHOICE,   /* unsigned; index into `choices` */
@@ -20,7 +21,7 @@ struct option {
     const char *key;
     enum option_type type;
     size_t offset; /* of the field in the kind's struct */
-    uint64_t min;  /* OPT_NUMBER; OPT_SIZE; OPT_DURATION in milliseconds */
+    uint64_t min;  /* OPT_NUMBER; OPT_SIZE; OPT_DURATION in milliseconds; OPT_DELAY in microseconds */
     uint64_t max;
     const char *word;           /* OPT_NUMBER, OPT_SIZE: written instead of 0 */
     const char *const *choices; /* OPT_CHOICE: ends with NULL */

@@ -207,17 +207,34 @@ static bool is_tunnel(const struct session *s)
     return s->http == NULL || s->http->is_upgraded;
 }
 
+/* A stream's bytes, for the worker that decides when to look again. */
+static void note_moved(struct session *s, uint64_t bytes)
+{
+    struct batch_turn *moved = &s->set->moved;
+    uint64_t delay_ns = limits_of(s)->batch_delay_us * 1000;
+
+    s->moved_ms = now_of(s);
+    if (!is_tunnel(s))
+        return;
+    if (moved->streams == 0 || delay_ns < moved->delay_ns)
+        moved->delay_ns = delay_ns;
+    moved->streams++;
+    moved->bytes += bytes;
+}
+
 static enum session_state step_relaying(struct session *s)
 {
-    uint64_t before = s->in.received + s->in.delivered + s->out.received + s->out.delivered;
+    uint64_t received = s->in.received + s->out.received;
+    uint64_t delivered = s->in.delivered + s->out.delivered;
     enum io_status in;
     enum io_status out;
 
     in = channel_pump(&s->in, PUMP_BYTES);
     out = channel_pump(&s->out, PUMP_BYTES);
 
-    if (before != s->in.received + s->in.delivered + s->out.received + s->out.delivered)
-        s->moved_ms = now_of(s);
+    received = s->in.received + s->out.received - received;
+    if (received > 0 || s->in.delivered + s->out.delivered != delivered)
+        note_moved(s, received);
     if (in == IO_OK || out == IO_OK || (in == IO_IDLE && channel_is_unblocked(&s->in)))
         session_set_make_ready(s->set, &s->turn);
     return is_tunnel(s) ? relay_tunnel(s) : session_http_relay(s);

@@ -18,6 +18,7 @@
 #include "base/pipe.h"
 #include "base/poller.h"
 #include "base/pool.h"
+#include "proxy/batch.h"
 #include "proxy/end.h"
 #include "proxy/stats.h"
 
@@ -40,6 +41,7 @@ struct session_set {
     struct list all;
     struct list ready;
     struct list greeting;
+    struct batch_turn moved; /* by streams, in this turn of the loop */
     struct list starved;
     struct list dialling[STATS_BACKENDS]; /* by backend: who waits for a turn among max_dials */
     size_t fed_count;                     /* the pool's put_count when one was woken last */

@@ -2,15 +2,21 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "proxy/batch.h"
 #include "proxy/control.h"
 #include "proxy/exit.h"
 #include "proxy/session_set.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ACCEPT_AGAIN_MS = 100 };
+enum {
+    ACCEPT_AGAIN_MS = 100,
+    TIMER_SLACK_NS = 1000, /* a short sleep is to be no longer than it says */
+};
 
 struct worker {
     const struct worker_options *options;
@@ -20,6 +26,7 @@ struct worker {
     uv_poll_t control;
     uv_timer_t accept_again;
     struct session_set sessions;
+    struct batch batch;
     struct acceptor *acceptors;
     size_t acceptor_count;
     bool is_draining;
@@ -175,16 +182,27 @@ static int start(struct worker *w)
     return send(o->control_fd, &ready, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
+/* Streams with small messages are let gather, but for whoever has something to do now. */
+static void wait_for_batch(struct worker *w)
+{
+    uint64_t sleep_ns = batch_next(&w->batch, &w->sessions.moved, uv_hrtime());
+    const struct timespec sleep = { .tv_nsec = (long)sleep_ns };
+
+    w->sessions.moved = (struct batch_turn){ .streams = 0 };
+    if (sleep_ns > 0 && !session_set_is_busy(&w->sessions))
+        (void)nanosleep(&sleep, NULL);
+}
+
 /* Sockets are the poller's. libuv has timers and the control socket, and is asked when one
  * of them is due: a turn that only moves bytes makes no call for it. */
 static void run(struct worker *w)
 {
     while (uv_run(&w->loop, UV_RUN_NOWAIT) != 0) {
         do {
-            bool is_busy = session_set_is_busy(&w->sessions);
-
+            wait_for_batch(w);
             w->is_libuv_due = false;
-            (void)poller_wait(&w->poller, is_busy ? 0 : uv_backend_timeout(&w->loop));
+            (void)poller_wait(&w->poller,
+                              session_set_is_busy(&w->sessions) ? 0 : uv_backend_timeout(&w->loop));
             uv_update_time(&w->loop);
             poller_dispatch(&w->poller);
             session_set_turn(&w->sessions);
@@ -203,6 +221,7 @@ int worker_run(const struct worker_options *options)
         log_error("a worker cannot start: memory or descriptors have run out");
         return EXIT_CANNOT_START; /* the process ends: nothing to undo */
     }
+    (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
     run(w);
 
     session_set_deinit(&w->sessions);
