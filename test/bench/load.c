@@ -369,7 +369,8 @@ static const struct traffic *traffic_called(const char *name)
 
 static void take_option(int option, struct sockaddr_in *proxy, struct tls_wishes *wishes)
 {
-    unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
+    const char *text = optarg ? optarg : "0";
+    unsigned number = (unsigned)strtoul(text, NULL, 10);
 
     switch (option) {
     case PROXY:
@@ -397,10 +398,10 @@ static void take_option(int option, struct sockaddr_in *proxy, struct tls_wishes
         load.limit = number;
         break;
     case WARM:
-        load.warm = strtod(optarg, NULL);
+        load.warm = strtod(text, NULL);
         break;
     case SECONDS:
-        load.seconds = strtod(optarg, NULL);
+        load.seconds = strtod(text, NULL);
         break;
     case HOLD:
         load.holds = true;

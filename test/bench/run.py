@@ -4,8 +4,8 @@
     clients ==TLS 1.3==> one of the proxies, one worker on a processor of its own ---> backend
 
 Clients and backend are one program, build/bench/load, on another processor; it compares each byte of messages and bulk.
-The proxies take turns within each round, so that whatever else the machine does meets all of them. What is printed for each
-are medians over the rounds; the ratio is the median of that within a round, of ours to the best of the others.
+The proxies take turns within each round, so that whatever else the machine does meets all of them. What is printed for
+each are medians over the rounds; the ratio is the median of that within a round, of ours to the best of the others.
 """
 
 import argparse
@@ -71,7 +71,8 @@ class Bench:
 
     def argv(self, server, arguments):
         watched = [word for pid in server.pids() for word in ("--watch", pid)]
-        return list(map(str, [LOAD, "--proxy", server.port, "--listener", self.listener.fileno(), *watched, *arguments]))
+        ends = ["--proxy", server.port, "--listener", self.listener.fileno()]
+        return list(map(str, [LOAD, *ends, *watched, *arguments]))
 
     def popen(self, server, arguments):
         return subprocess.Popen(self.argv(server, arguments), pass_fds=[self.listener.fileno()], text=True,
@@ -181,9 +182,10 @@ def count_calls(bench, scenario, name, options):
 def beside(figure, own, others):
     """The median over the rounds of ours to the best of the others in that round."""
     best = max if figure.more_is_better else min
-    compare = (lambda mine, theirs: mine - theirs) if figure.is_distance else (lambda mine, theirs: mine / theirs if theirs else 1)
-    rows = zip(*([figure.of(r) for r in row] for row in others))
-    return statistics.median(compare(figure.of(r), best(row)) for r, row in zip(own, rows))
+    rounds = [(figure.of(mine), best(map(figure.of, theirs))) for mine, *theirs in zip(own, *others)]
+    if figure.is_distance:
+        return statistics.median(mine - theirs for mine, theirs in rounds)
+    return statistics.median(mine / theirs if theirs else 1 for mine, theirs in rounds)
 
 
 def verdict(figure, name, own, others):
@@ -202,7 +204,8 @@ def table(figures, results):
     yield "| proxy | " + " | ".join(f.title for f in figures) + " |"
     yield "| --- |" + " ---: |" * len(figures)
     for name, rows in results.items():
-        yield f"| {name} | " + " | ".join(f"{statistics.median(map(f.of, rows)):.{f.decimals}f}" for f in figures) + " |"
+        medians = [f"{statistics.median(map(f.of, rows)):.{f.decimals}f}" for f in figures]
+        yield f"| {name} | " + " | ".join(medians) + " |"
     for name, rows in results.items():
         if name.startswith("ours") and others:
             yield f"| {name}, to the best | " + " | ".join(verdict(f, name, rows, others) for f in figures) + " |"
@@ -227,8 +230,8 @@ def machine(names):
     model = re.search(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     packages = [{"stunnel": "stunnel4"}.get(name, name) for name in names]
     yield f"{model[1] if model else platform.machine()}, {os.cpu_count()} processors; Linux {platform.release()}."
-    yield f"red5-tls-proxy {output_of('git', 'describe', '--always', '--dirty')}; " + ", ".join(
-        output_of("dpkg-query", "-W", "-f", "${Package} ${Version}", package) for package in [*packages, "libssl3"]) + "."
+    versions = [output_of("dpkg-query", "-W", "-f", "${Package} ${Version}", name) for name in [*packages, "libssl3"]]
+    yield f"red5-tls-proxy {output_of('git', 'describe', '--always', '--dirty')}; {', '.join(versions)}."
 
 
 class Report:
@@ -269,10 +272,12 @@ def arguments():
     parser.add_argument("--seconds", type=float, help="of each measurement: 3")
     parser.add_argument("--quick", action="store_true", help="1.5 s for each, 2 rounds: a scenario in less than 40 s")
     parser.add_argument("--smoke", action="store_true", help="does it work? One short round with few connections")
-    parser.add_argument("--peers", type=listed, default=list(peers.PEERS), help="hitch,haproxy,nginx,stunnel; '' for none")
-    parser.add_argument("--ours", type=listed, default=[], help="variants of ours beside it: at-once, rtmp")
+    parser.add_argument("--peers", type=listed, default=list(peers.PEERS), metavar="NAME,...",
+                        help="hitch,haproxy,nginx,stunnel; '' for none")
+    parser.add_argument("--ours", type=listed, default=[], metavar="NAME,...",
+                        help="variants of ours beside it: at-once, rtmp")
     parser.add_argument("--count", action="store_true", help="instead: system calls for each unit, by strace")
-    parser.add_argument("--report", type=argparse.FileType("w"), metavar="FILE", help="what is printed, and the machine, as Markdown")
+    parser.add_argument("--report", type=argparse.FileType("w"), metavar="FILE", help="what is printed, as Markdown")
     parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="all results")
     options = parser.parse_args()
     if options.quick or options.smoke:

@@ -27,7 +27,8 @@ class Scenario:
         self.is_http, self.variants, self.check = is_http, variants, check
 
     def measure(self, bench, server, options):
-        return bench.load(server, *self.arguments, "--warm", 0.1 if options.smoke else 0.4, "--seconds", options.seconds)
+        warm = 0.1 if options.smoke else 0.4
+        return bench.load(server, *self.arguments, "--warm", warm, "--seconds", options.seconds)
 
 
 class Memory(Scenario):
@@ -82,17 +83,18 @@ BUSY = [Figure("busy", lambda r: r["used"] / r["seconds"]), Figure("load busy", 
 
 
 def bulk(title, target, *arguments):
-    return Scenario(title, arguments, [cost("bytes", "CPU s/GB", target, 1e9), rate("bytes", "GB/s", None, 1e-9, 2), *BUSY])
+    figures = [cost("bytes", "CPU s/GB", target, 1e9), rate("bytes", "GB/s", None, 1e-9, 2), *BUSY]
+    return Scenario(title, arguments, figures)
 
 
 def handshakes(title, target, *arguments, **more):
-    return Scenario(title, ["silence", "--handshakes", "16", *arguments],
-                    [cost("handshakes", "CPU us", target, decimals=0), rate("handshakes"), *BUSY, sleeps("handshakes")], **more)
+    figures = [cost("handshakes", "CPU us", target, decimals=0), rate("handshakes"), *BUSY, sleeps("handshakes")]
+    return Scenario(title, ["silence", "--handshakes", "16", *arguments], figures, **more)
 
 
 def http(title, target, traffic):
-    return Scenario(title, [traffic, "--connections", "32"],
-                    [cost("units", "CPU us/request", target, decimals=1), rate("units"), *BUSY, sleeps("units")], is_http=True)
+    figures = [cost("units", "CPU us/request", target, decimals=1), rate("units"), *BUSY, sleeps("units")]
+    return Scenario(title, [traffic, "--connections", "32"], figures, is_http=True)
 
 
 def are_resumed(result):
