@@ -19,7 +19,8 @@
 static const char usage[] =
     "usage: red5-tls-proxy -c FILE        serve what FILE, a proxy.ini, describes\n"
     "       red5-tls-proxy -t -c FILE     check FILE and all it names, print the set-up in effect\n"
-    "       red5-tls-proxy doctor -c FILE try that set-up from outside in\n"
+    "       red5-tls-proxy doctor -c FILE [--json] [DIR]\n"
+    "                                     try that set-up from outside in; --help says more\n"
     "       red5-tls-proxy -V             print versions\n"
     "       red5-tls-proxy -h             print this help\n"
     "\n"

@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 
+from lib import messages
 from lib.authority import Authority
-from lib.backends import Refuses
+from lib.backends import Refuses, ThreadedStandIn
 from lib.doctor import examine, run_doctor
+from lib.proxy import TOP
 from lib.rtmpt import RtmptStub
 from lib.waiting import until
 
@@ -204,6 +206,7 @@ def test_another_program_on_the_port_is_told(usual_proxy, start_program, authori
                   "-cert", authority.directory / "stranger.pem", "-key", authority.key_of("stranger"))
     report = examine_when_up(proxy)
     assert "CN=stranger" in report.of("chain")[0][1] and report.severities("chain") == {"fault"}
+    assert report.one("plain-http")[1].startswith("does not redirect plain HTTP: ")
 
 
 def test_keys_of_two_types_are_both_looked_at(authority, usual_proxy):
@@ -250,3 +253,129 @@ def test_a_listener_for_clients_with_certificates_shows_its_own(usual_proxy, cer
             assert "client_verify = required" in report.one("https", "[listener https]")[1]
         proxy.close()
         proxy.ini.unlink()
+
+
+# -- what runs is not what stands in the file
+
+@pytest.fixture
+def edit():
+    """Change a proxy.ini beside the proxy that has read it."""
+    def edit(proxy, *pairs):
+        text = proxy.ini.read_text()
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new)
+        proxy.ini.write_text(text)
+        return examine(proxy.ini)
+
+    return edit
+
+
+def test_what_does_not_come_through_is_told(usual_proxy, nginx, closing, edit):
+    """The backends answer, but the proxy knows others."""
+    servlet = closing(RtmptStub(nginx.rtmp_address))
+    nowhere = closing(Refuses()).address
+    proxy = usual_proxy(https={"http_backend": nowhere, "rtmp_backend": nowhere, "connect_timeout": "1s"})
+    report = edit(proxy, (f"http_backend = {nowhere}", f"http_backend = {servlet.address}"),
+                  (f"rtmp_backend = {nowhere}", f"rtmp_backend = {nginx.rtmp_address}"))
+    https = "[listener https]"
+    assert report.one("https", https) == ("fault", "GET / does not come through: the proxy answers 502")
+    assert report.one("rtmps", https)[1].startswith("no RTMP handshake comes through: ")
+    assert report.one("rtmpts", https) == (
+        "fault", "no RTMPT session comes through: POST /open/1 is answered with 502 and no session")
+    assert {c["subject"].split("]")[0] + "]" for c in report.faults} == {https}
+
+
+def test_a_name_that_is_not_served_yet_is_told(usual_proxy, edit):
+    """The certificate was added, but the proxy not reloaded."""
+    report = edit(usual_proxy(), ("certificates = main\n", "certificates = main screen\n"))
+    assert ("fault", "shows CN=main.test to clients that ask for screen.test, and it does not have that name"
+            ) in report.of("chain", "[listener https]")
+    assert {c["name"] for c in report.faults} == {"chain"}
+
+
+def test_an_intermediate_that_was_added_but_not_read_is_told(authority, usual_proxy):
+    """The file is complete now, what the proxy shows is not."""
+    authority.issue("late", names="DNS:late.test")
+    chain = authority.directory / "late.chain"
+    shutil.copy(authority.directory / "late.pem", chain)
+    proxy = usual_proxy(sections={"certificate main": {"chain": chain, "key": authority.key_of("late")}},
+                        proxy={"watch": "off"}, rtmps={"certificates": "main"})
+    authority.chain_of("late")
+    report = examine(proxy.ini)
+    assert ("fault", 'shows "main" with other issuers than its files have') in report.of("chain", "[listener https]")
+    assert any(m.startswith("the issuer of CN=late is missing: CN=intermediate; ") for _, m in report.of("certificate"))
+
+
+# -- warnings
+
+def test_a_certificate_that_is_never_shown_is_a_warning(authority, usual_proxy):
+    for name in ("first", "second"):
+        authority.issue(name, names="DNS:same.test")
+    proxy = usual_proxy(sections={f"certificate {name}": pair(authority, name) for name in ("first", "second")},
+                        https={"certificates": "first second"})
+    report = examine(proxy.ini)
+    assert report.faults == []
+    assert ("warning", 'never shows "second"') in report.of("chain", "[listener https]")
+
+
+@pytest.mark.parametrize("names, expected", [("ecdsa", ["warning"]), ("ecdsa main", [])])
+def test_a_listener_for_old_clients_needs_rsa(authority, usual_proxy, names, expected):
+    authority.issue("old", names="DNS:old.test")
+    proxy = usual_proxy(sections={"certificate ecdsa": pair(authority, "old")},
+                        https={"certificates": names, "tls": "legacy"})
+    assert [severity for severity, _ in examine(proxy.ini).of("key")] == expected
+
+
+def test_a_port_of_the_kernels_choice_cannot_be_tried(usual_proxy):
+    report = examine(usual_proxy(https={"listen": "127.0.0.1:0"}).ini)
+    assert report.one("listening", "[listener https]") == ("warning", "has a port that the kernel chooses")
+    assert not report.of("chain", "[listener https]") and report.of("chain", "[listener rtmps]")
+
+
+class Unwell(ThreadedStandIn):
+    """A stand-in for a server that is up, but whose application is not."""
+
+    def serve(self, peer):
+        messages.read_request(peer)
+        peer.send(messages.ok(fields="Connection: close\r\n", status="503 Service Unavailable"))
+
+
+def test_a_backend_with_a_fault_of_its_own_is_a_warning(usual_proxy, closing):
+    server = closing(Unwell())
+    assert examine(usual_proxy(https={"http_backend": server.address}).ini).one("http", server.address) == (
+        "warning", "answers GET / with 503")
+
+
+def test_one_address_of_a_backend_is_enough(usual_proxy, nginx):
+    """localhost is two in most places, and nginx listens at one of them."""
+    name = f"localhost:{nginx.http_address.rpartition(':')[2]}"
+    report = examine(usual_proxy(https={"http_backend": name}, rtmps={"http_backend": name}).ini)
+    assert report.faults == []
+    assert sorted({severity for severity, _ in report.of("http")}) == ["ok", "warning"][:len(report.of("http"))]
+
+
+# -- documents
+
+def test_the_lines_in_the_readme_are_as_they_are_printed(usual_proxy, nginx, closing):
+    nginx.put_page("index.html", "a page")
+    nowhere = {"rtmp_backend": closing(Refuses()).address}
+    printed = run_doctor(usual_proxy(https=nowhere, rtmps=nowhere).ini).stdout
+    shown, = re.findall(r"^```doctor\n(.*?)^```$", (TOP / "README.md").read_text(), re.M | re.S)
+
+    def of_any_place(line):
+        return re.sub(r"\(\S*proxy.ini:\d+\)", "(proxy.ini)", re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", line))
+
+    lines = [of_any_place(line) for line in printed.splitlines()]
+    for line in shown.splitlines()[:-1]:
+        assert of_any_place(line) in lines, printed
+    assert re.fullmatch(r"1 fault, \d+ warnings?", lines[-1])
+
+
+def test_the_man_page_has_every_name_of_a_check():
+    code = "".join(file.read_text() for file in (TOP / "proxy").glob("doctor*.c"))
+    names = set(re.findall(r'doctor_(?:ok|warning|fault)\(\w+(?:->\w+)?, "([\w-]+)"', code))
+    names |= set(re.findall(r'static const char check\[\] = "([\w-]+)"', code))
+    chapter, = re.findall(r"^\.Sh DOCTOR\n(.*?)^\.Sh ", (TOP / "doc/red5-tls-proxy.8").read_text(), re.M | re.S)
+    explained = " , ".join(re.findall(r"^\.It Sy (.*)$", chapter, re.M)).split(" , ")
+    assert len(explained) == len(set(explained)) and set(explained) == names | {"http", "rtmp"}
