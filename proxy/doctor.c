@@ -79,6 +79,17 @@ void doctor_authority(const struct doctor *d, const struct place *place,
         (void)addr_print(&place->address, out);
 }
 
+bool doctor_is_late(struct doctor *d)
+{
+    bool is_late = clock_ms() + PROBE_STEP_MS > d->run_ms;
+
+    if (is_late)
+        doctor_warning(d, "time", d->path, "mend what is told above, and run this again",
+                       "the %d s of a run are over, and the rest was not tried",
+                       DOCTOR_RUN_MS / 1000);
+    return is_late;
+}
+
 const char *doctor_escape(struct span text, char *out, size_t size)
 {
     char copy[256];

@@ -106,6 +106,10 @@ bool doctor_host(const struct doctor *d, const struct place *place, char out[DOC
 void doctor_authority(const struct doctor *d, const struct place *place,
                       char out[DOCTOR_HOST_BYTES]);
 
+/* Whether there is no time for one step more, which is told once: what was not tried is no
+ * fault. */
+bool doctor_is_late(struct doctor *d);
+
 /* What came from the other end, fit to be printed and cut where it is long. Returns `out`. */
 const char *doctor_escape(struct span text, char *out, size_t size);
 

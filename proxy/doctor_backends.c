@@ -125,7 +125,7 @@ static void check_rtmpt(struct doctor *d, struct target *t)
 
 void doctor_check_backends(struct doctor *d)
 {
-    for (size_t i = 0; i < d->target_count; i++) {
+    for (size_t i = 0; i < d->target_count && !doctor_is_late(d); i++) {
         struct target *t = &d->targets[i];
 
         check_target(d, t);

@@ -170,9 +170,11 @@ void doctor_check_config_xml(struct doctor *d)
     const struct place *place = find_place(d);
     bool is_there = false;
 
-    for (size_t i = 0; place != NULL && i < 2; i++)
+    if (place == NULL || doctor_is_late(d))
+        return;
+    for (size_t i = 0; i < 2; i++)
         is_there |= look_at(d, place, paths[i]);
-    if (place != NULL && !is_there)
+    if (!is_there)
         doctor_ok(d, check, place->subject,
                   "serves no config.xml, as OpenMeetings 4.0 and Red5 alone have none");
 }

@@ -38,7 +38,7 @@ static void check_listening(struct doctor *d)
     struct probe p = { .fd = -1 };
     size_t up = 0;
 
-    for (size_t i = 0; i < d->place_count; i++) {
+    for (size_t i = 0; i < d->place_count && !doctor_is_late(d); i++) {
         struct place *place = &d->places[i];
 
         knock(d, place, &p);
@@ -46,7 +46,7 @@ static void check_listening(struct doctor *d)
         if (!place->is_up && addr_port(&place->address) != 0 && !is_excused(place, p.error))
             place->error = p.error;
     }
-    if (up == 0) {
+    if (up == 0 && !doctor_is_late(d)) {
         doctor_fault(d, "listening", d->path,
                      "start the proxy (systemctl start red5-tls-proxy), or look into its log",
                      "nothing listens on any of its addresses: the proxy does not run");
@@ -190,7 +190,8 @@ static void look_for_names(struct visit *v, const struct tls_certificate *c)
     const char *name;
 
     for (size_t i = 0; c != NULL && (name = tls_certificate_host(c, i)) != NULL; i++)
-        look_for(v, name, c);
+        if (!doctor_is_late(v->d))
+            look_for(v, name, c);
 }
 
 /* ---- what was seen ---- */
@@ -382,7 +383,7 @@ void doctor_check_listeners(struct doctor *d)
     for (size_t i = 0; i < d->place_count; i++) {
         struct place *place = &d->places[i];
 
-        if (!place->is_up)
+        if (!place->is_up || doctor_is_late(d))
             continue;
         if (place->listener->redirect == NULL)
             check_chains(d, place);

@@ -124,7 +124,7 @@ static void check_pages(struct doctor *d, const struct place *place)
     static const char *const paths[] = { "/", "/openmeetings", "/openmeetings/" };
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-        if (check_page(d, place, paths[i]) < 0)
+        if (doctor_is_late(d) || check_page(d, place, paths[i]) < 0)
             return;
 }
 
@@ -175,9 +175,9 @@ static void check_listener(struct doctor *d, const struct listener_config *l)
     }
     if (http != NULL && http->address != NULL)
         check_pages(d, place);
-    if (rtmp != NULL && rtmp->address != NULL)
+    if (rtmp != NULL && rtmp->address != NULL && !doctor_is_late(d))
         check_rtmps(d, place);
-    if (http != NULL && http->has_rtmpt)
+    if (http != NULL && http->has_rtmpt && !doctor_is_late(d))
         check_rtmpts(d, place);
 }
 
