@@ -145,6 +145,9 @@ test-red5: all asan ## the same with a real Red5 behind it, out of Maven Central
 # The kernel there has TLS; the address space is too small for AddressSanitizer.
 guest        = test/lib/guest.py --seconds 3000
 guest_pytest = $(PYTEST) -q -p no:xdist
+ktls_tests   = tunnel half_close back_pressure any_order slow_clients resets backend_faults \
+	resumption tickets alpn http http_bodies http_keep_alive http_upgrades http_errors http_expect \
+	http_pipelining http_rewrites http_rtmpt http_timeouts stopping
 
 test-ktls: all ## kernel TLS in User Mode Linux, and the integration tests with it
 	$(guest) $(guest_pytest) test/guest

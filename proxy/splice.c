@@ -5,7 +5,7 @@
 
 enum {
     START_BYTES = 32 * 1024, /* a read that brought as much is followed by more */
-    STOP_BYTES = 8 * 1024,
+    STOP_BYTES = 16 * 1024,
 };
 
 void splice_note_read(struct channel *ch, size_t n)

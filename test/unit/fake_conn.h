@@ -9,7 +9,7 @@
 
 #include "proxy/conn.h"
 
-enum { FAKE_TEXT_BYTES = 4096 };
+enum { FAKE_TEXT_BYTES = 128 * 1024 };
 
 struct fake_step {
     enum io_status status;

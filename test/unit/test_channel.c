@@ -245,9 +245,191 @@ static void fill_tells_of_the_end(void **state)
     finish(&f);
 }
 
+/* ---- splice.h ---- */
+
+enum { BULK_BYTES = 32 * 1024, BULK_BUFFER_BYTES = 128 * 1024 };
+
+static char bulk[BULK_BYTES + 1]; /* a read that is large enough to be followed by a splice */
+
+struct spliced {
+    struct pool pool;
+    struct pipe_pool pipes;
+    struct fake_conn source, target;
+    struct channel ch;
+};
+
+static void start_spliced(struct spliced *f, size_t pipes, const struct fake_step *reads,
+                          const struct fake_step *splice_reads)
+{
+    memset(f, 0, sizeof(*f));
+    memset(bulk, 'b', BULK_BYTES);
+    pool_init(&f->pool, BULK_BUFFER_BYTES, 1, 1);
+    pipe_pool_init(&f->pipes, pipes, 1);
+    channel_init(&f->ch, &f->source.conn, &f->target.conn, &f->pool, POOL_LAST_STEP);
+    f->ch.pipes = &f->pipes;
+    f->source.splices = f->target.splices = true;
+    f->source.reads = reads;
+    f->source.splice_reads = splice_reads;
+}
+
+static void finish_spliced(struct spliced *f)
+{
+    channel_deinit(&f->ch);
+    assert_int_equal(f->pool.used_count, 0);
+    assert_int_equal(f->pipes.used_count, 0);
+    pool_deinit(&f->pool);
+    pipe_pool_deinit(&f->pipes);
+}
+
+static void a_large_read_is_followed_by_a_splice(void **state)
+{
+    const struct fake_step reads[] = THEN(GIVES(bulk));
+    const struct fake_step splice_reads[] = THEN(GIVES(bulk), SAYS(IO_WANT_READ));
+    struct spliced f;
+
+    (void)state;
+    start_spliced(&f, 1, reads, splice_reads);
+    assert_int_equal(channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+    assert_int_equal(f.ch.read_wait, IO_WANT_READ);
+    assert_int_equal(f.ch.delivered, 2 * BULK_BYTES);
+    assert_int_equal(f.ch.spliced, BULK_BYTES);
+    assert_int_equal(strlen(f.target.taken), 2 * BULK_BYTES);
+    assert_int_equal(f.pipes.used_count, 0); /* no byte, no pipe */
+    finish_spliced(&f);
+}
+
+static void a_small_splice_is_followed_by_a_read(void **state)
+{
+    const struct fake_step reads[] = THEN(GIVES(bulk), GIVES("read"));
+    static const struct fake_step splice_reads[] = THEN(GIVES("spliced"), GIVES("not asked for"));
+    struct spliced f;
+
+    (void)state;
+    start_spliced(&f, 1, reads, splice_reads);
+    assert_int_equal(channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+    assert_string_equal(f.target.taken + BULK_BYTES, "splicedread");
+    finish_spliced(&f);
+}
+
+/* The pipe is full of a blocked target's bytes; what is read by copy later comes behind them. */
+static void bytes_in_the_pipe_go_first(void **state)
+{
+    const struct fake_step reads[] = THEN(GIVES(bulk), GIVES("behind"));
+    static const struct fake_step splice_reads[] = THEN(GIVES("in the pipe, "));
+    const struct fake_step writes[] = THEN(TAKES(BULK_BYTES), TAKES(3), SAYS(IO_WANT_WRITE));
+    struct spliced f;
+
+    (void)state;
+    start_spliced(&f, 1, reads, splice_reads);
+    f.target.writes = writes;
+    assert_int_equal(channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+    assert_int_equal(channel_held(&f.ch), strlen("in the pipe, ") - 3);
+    assert_int_equal(channel_judged(&f.ch), channel_held(&f.ch));
+    assert_int_equal(f.pipes.used_count, 1);
+    assert_int_equal(f.pool.used_count, 0);
+
+    f.target.is_blocked = false;
+    assert_int_equal(channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+    assert_string_equal(f.target.taken + BULK_BYTES, "in the pipe, behind");
+    finish_spliced(&f);
+}
+
+static void no_more_is_spliced_than_there_is_credit(void **state)
+{
+    const struct fake_step reads[] = THEN(GIVES(bulk));
+    static const struct fake_step splice_reads[] = THEN(GIVES("12345"));
+    struct spliced f;
+
+    (void)state;
+    start_spliced(&f, 1, reads, splice_reads);
+    f.ch.credit = BULK_BYTES + 5;
+    assert_int_equal(channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+    assert_int_equal(f.source.asked, 5);
+    assert_int_equal(f.ch.credit, 0);
+    finish_spliced(&f);
+}
+
+static void what_cannot_be_spliced_is_copied(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t pipes;
+        bool source, target;
+    } cases[] = {
+        { "there is no pipe", 0, true, true },
+        { "the source does not offer it", 1, false, true },
+        { "the target does not offer it", 1, true, false },
+        { "the kernel declines", 1, true, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct fake_step reads[] = THEN(GIVES(bulk), GIVES("rest"), SAYS(IO_EOF));
+        static const struct fake_step declines[] = THEN(SAYS(IO_ERROR));
+        struct spliced f;
+
+        start_spliced(&f, cases[i].pipes, reads, declines);
+        f.source.splices = cases[i].source;
+        f.target.splices = cases[i].target;
+        row_assert_int(&cases[i], channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+        row_assert_string(&cases[i], f.target.taken + BULK_BYTES, "rest");
+        row_assert_int(&cases[i], f.ch.state, CHANNEL_SHUT);
+        row_assert_int(&cases[i], f.ch.spliced, 0);
+        finish_spliced(&f);
+    }
+}
+
+static void a_source_that_ends_while_spliced_is_shut(void **state)
+{
+    const struct fake_step reads[] = THEN(GIVES(bulk));
+    const struct fake_step splice_reads[] = THEN(GIVES(bulk), SAYS(IO_EOF));
+    struct spliced f;
+
+    (void)state;
+    start_spliced(&f, 1, reads, splice_reads);
+    assert_int_equal(channel_pump(&f.ch, BULK_BUFFER_BYTES), IO_IDLE);
+    assert_int_equal(f.ch.state, CHANNEL_SHUT);
+    assert_true(f.target.is_shut);
+    assert_int_equal(f.ch.delivered, 2 * BULK_BYTES);
+    finish_spliced(&f);
+}
+
+/* What one session left in a pipe must not reach another. */
+static void a_pipe_with_bytes_is_not_used_again(void **state)
+{
+    struct pipe_pool pool;
+    struct pipe *p;
+    char byte;
+
+    (void)state;
+    pipe_pool_init(&pool, 1, 1);
+    p = pipe_get(&pool);
+    assert_non_null(p);
+    assert_null(pipe_get(&pool));
+    assert_int_equal(write(p->write_fd, "x", 1), 1);
+    p->held = 1;
+    pipe_put(&pool, p);
+    assert_int_equal(pool.free_count, 0);
+
+    p = pipe_get(&pool);
+    assert_int_equal(read(p->read_fd, &byte, 1), -1);
+    pipe_put(&pool, p);
+    assert_int_equal(pool.free_count, 1);
+    assert_ptr_equal(pipe_get(&pool), p);
+    pipe_put(&pool, p);
+    pipe_pool_deinit(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_large_read_is_followed_by_a_splice),
+        cmocka_unit_test(a_small_splice_is_followed_by_a_read),
+        cmocka_unit_test(bytes_in_the_pipe_go_first),
+        cmocka_unit_test(no_more_is_spliced_than_there_is_credit),
+        cmocka_unit_test(what_cannot_be_spliced_is_copied),
+        cmocka_unit_test(a_source_that_ends_while_spliced_is_shut),
+        cmocka_unit_test(a_pipe_with_bytes_is_not_used_again),
         cmocka_unit_test(scripts),
         cmocka_unit_test(a_blocked_target_reads_nothing),
         cmocka_unit_test(a_channel_without_a_buffer_starves),
