@@ -252,6 +252,7 @@ sslVersion = TLSv1.3
 ciphersuites = {suite}
 curves = X25519
 libwrap = no
+TIMEOUTclose = 0
 """
 
 

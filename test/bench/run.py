@@ -121,7 +121,7 @@ class Bench:
                     self.listener.accept()[0].close()
             return server.is_idle()
 
-        until(is_idle, "the proxy has closed all connections")
+        until(is_idle, "the proxy has closed all connections", 2 * PATIENCE)
 
     @contextlib.contextmanager
     def holding_load(self, server, *arguments):
@@ -268,7 +268,7 @@ def listed(text):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="Scenarios: " + ", ".join(SCENARIOS))
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="its name, or how it begins; all without one")
-    parser.add_argument("--rounds", type=int, default=3, help="3; of memory at most 2")
+    parser.add_argument("--rounds", type=int, help="3; of memory at most 2")
     parser.add_argument("--seconds", type=float, help="of each measurement: 3")
     parser.add_argument("--quick", action="store_true", help="1.5 s for each, 2 rounds: a scenario in less than 40 s")
     parser.add_argument("--smoke", action="store_true", help="does it work? One short round with few connections")
@@ -280,8 +280,7 @@ def arguments():
     parser.add_argument("--report", type=argparse.FileType("w"), metavar="FILE", help="what is printed, as Markdown")
     parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="all results")
     options = parser.parse_args()
-    if options.quick or options.smoke:
-        options.rounds = 2 if options.quick else 1
+    options.rounds = options.rounds or (1 if options.smoke else 2 if options.quick else 3)
     options.seconds = options.seconds or (0.3 if options.smoke else 1.5 if options.quick else 3)
     for word in options.scenarios:
         if not any(name.startswith(word) for name in SCENARIOS):
