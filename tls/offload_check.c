@@ -17,6 +17,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +48,15 @@ struct bench {
     unsigned char bytes[CHUNK_BYTES + 4 * FRAME_BYTES];
 };
 
+/* A start that hangs is worse than one without kernel TLS. */
+static void limit_time(int fd)
+{
+    const struct timeval limit = { .tv_sec = 1 };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
 static int connect_pair(struct bench *b)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
@@ -62,6 +72,8 @@ static int connect_pair(struct bench *b)
         connect(b->sender, (struct sockaddr *)&address, size) == 0) {
         b->receiver = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         rc = b->receiver >= 0 ? 0 : -1;
+        limit_time(b->sender);
+        limit_time(b->receiver);
     }
     if (listener >= 0)
         (void)close(listener);
