@@ -141,6 +141,7 @@ def client_asks_for_more_and_more(client, server):
         server.send(BIG[:size])
         assert client.read(size) == BIG[:size]
     client.close_notify()
+    assert server.end() == "fin"
     server.fin()
     return client.end()
 
