@@ -150,9 +150,9 @@ ktls_tests   = tunnel half_close back_pressure any_order slow_clients resets bac
 	http_pipelining http_rewrites http_rtmpt http_timeouts stopping
 
 test-ktls: all ## kernel TLS in User Mode Linux, and the integration tests with it
-	$(guest) $(guest_pytest) test/guest
-	$(guest) --without-tls $(guest_pytest) test/integration/test_ktls.py
-	$(guest) env KTLS=on $(guest_pytest) $(addprefix test/integration/test_,$(addsuffix .py,$(ktls_tests)))
+	$(guest) -- $(guest_pytest) test/guest
+	$(guest) --without-tls -- $(guest_pytest) test/integration/test_ktls.py
+	$(guest) -- env KTLS=on $(guest_pytest) $(addprefix test/integration/test_,$(addsuffix .py,$(ktls_tests)))
 
 fuzz: $(fuzzers:%=fuzz-%) ## each fuzzer for FUZZ_SECONDS (60)
 
