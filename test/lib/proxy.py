@@ -68,6 +68,7 @@ class Proxy:
         self.ini.write_text(ini_text(sections))
         self.log_file = directory / "proxy.log"
         self.clients = []
+        self.read_bytes, self.read_sessions = 0, []
         self.process = subprocess.Popen(
             [BINARIES[build], "-c", self.ini], env={**os.environ, **SANITIZERS}, stderr=self.log_file.open("w"),
             preexec_fn=descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))))
@@ -132,9 +133,14 @@ class Proxy:
         until(is_there, f"{pattern!r} in the proxy's log", timeout)
 
     def sessions(self):
-        """The sessions that have ended, from their lines in the log."""
-        whole_lines = self.log.rpartition("\n")[0].splitlines()
-        return [parse_session(line) for line in whole_lines if re.match(r"\S+ +\w+ +session \d+ ", line)]
+        """The sessions that have ended, from their lines in the log. Each line is read once: tests ask often."""
+        with self.log_file.open("rb") as file:
+            file.seek(self.read_bytes)
+            whole_lines = file.read().rpartition(b"\n")[0]
+        self.read_bytes += len(whole_lines)
+        self.read_sessions += [parse_session(line) for line in whole_lines.decode().splitlines()
+                               if re.match(r"\S+ +\w+ +session \d+ ", line)]
+        return self.read_sessions.copy()
 
     def wait_for_sessions(self, count):
         """The lines of all sessions so far, once there are `count` of them; more is a fault."""
