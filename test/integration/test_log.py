@@ -20,7 +20,7 @@ def test_a_session_is_one_line_with_everything_in_it(start_proxy, backend, any_t
     client.read_to_end()
     session = proxy.wait_for_session()
     assert session._replace(number="", ms=0) == (
-        "", "rtmps", client_address, backend.address, "rtmp", "TLSv1.3", "TLS_AES_256_GCM_SHA384", "cam.screen.test",
+        "", "rtmps", client_address, backend.address, "rtmp", "TLSv1.3", "TLS_AES_128_GCM_SHA256", "cam.screen.test",
         "screen", "client_closed", 0, 1000, 200, None, None, None, None, None)
 
 
