@@ -47,22 +47,45 @@ static int socket_error(int fd)
     return error != 0 ? error : ECONNRESET;
 }
 
-static void on_watch(struct watch *w, uint32_t events)
+static void note(struct conn *c, uint32_t events)
 {
-    struct conn *c = container_of(w, struct conn, watch);
     bool is_readable = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;
     bool is_writable = (events & EPOLLOUT) != 0;
 
     c->has_fin |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
     if ((events & EPOLLERR) != 0) {
         (void)note_reset(c, socket_error(c->fd));
-    } else {
-        c->is_drained &= !is_readable;
-        c->is_full &= !is_writable;
-        if (c->tls != NULL)
-            tls_conn_notice(c->tls, is_readable, is_writable, c->has_fin);
+        return;
     }
+    c->is_drained &= !is_readable;
+    c->is_full &= !is_writable;
+    if (c->tls != NULL)
+        tls_conn_notice(c->tls, is_readable, is_writable, c->has_fin);
+}
+
+static void on_watch(struct watch *w, uint32_t events)
+{
+    struct conn *c = container_of(w, struct conn, watch);
+
+    if (c->is_away) {
+        c->missed |= events;
+        return;
+    }
+    note(c, events);
     c->on_event(c);
+}
+
+void conn_hand_over(struct conn *c)
+{
+    c->is_away = true;
+    c->missed = 0;
+}
+
+void conn_take_back(struct conn *c)
+{
+    c->is_away = false;
+    if (c->missed != 0)
+        note(c, c->missed);
 }
 
 void conn_init(struct conn *c, conn_callback *on_event, void *owner)

@@ -31,16 +31,18 @@ struct conn {
     struct tls_conn *tls;  /* owned; NULL: plain */
     conn_callback *on_event;
     void *owner;
-    int fd;              /* owned; -1 while closed */
-    int error;           /* errno of a failure; 0 if the failure was TLS's */
-    bool is_open;        /* from conn_open() to conn_close() */
-    bool has_failed;     /* of no further use */
-    bool salvages;       /* plain: what came before a reset is still read; set by the owner */
-    bool is_broken;      /* a reset came, and `salvages`: it will fail when all is read */
-    bool has_fin;        /* the other side's FIN is in the socket */
-    bool has_ended;      /* plain: and was read */
-    bool is_drained;     /* plain: reading again needs an event first */
-    bool is_full;        /* plain: writing again needs an event first */
+    int fd;          /* owned; -1 while closed */
+    int error;       /* errno of a failure; 0 if the failure was TLS's */
+    bool is_open;    /* from conn_open() to conn_close() */
+    bool has_failed; /* of no further use */
+    bool salvages;   /* plain: what came before a reset is still read; set by the owner */
+    bool is_broken;  /* a reset came, and `salvages`: it will fail when all is read */
+    bool has_fin;    /* the other side's FIN is in the socket */
+    bool has_ended;  /* plain: and was read */
+    bool is_drained; /* plain: reading again needs an event first */
+    bool is_full;    /* plain: writing again needs an event first */
+    bool is_away;    /* another thread has its TLS; events wait in `missed` */
+    uint32_t missed;
     bool awaits_writing; /* the watch reports that too */
 };
 
@@ -52,6 +54,11 @@ int conn_open(struct conn *c, struct poller *poller, int fd);
 
 /* Go on as the server of TLS. 0, or -1 when memory has run out. */
 int conn_start_tls(struct conn *c, struct tls_context *context, struct pool *pool);
+
+/* Another thread goes on with its TLS, until conn_take_back(): no function but these two may be
+ * called meanwhile, and no event is reported. What was missed is made good, without a callback. */
+void conn_hand_over(struct conn *c);
+void conn_take_back(struct conn *c);
 
 /* The first byte that waits in the socket, left there. IO_OK, IO_WANT_READ,
  * IO_EOF or IO_ERROR. */

@@ -92,6 +92,37 @@ static void end_lost_handshake(struct session *s)
     session_end(s, END_HANDSHAKE_CLOSED, NULL);
 }
 
+bool session_send_away(struct session *s)
+{
+    if (s->client.has_failed || !greeter_start(&s->set->greeter, s->client.tls, s))
+        return false;
+    conn_hand_over(&s->client);
+    return true;
+}
+
+void session_greeted(struct session *s, enum io_status status)
+{
+    conn_take_back(&s->client);
+    s->greeted = status;
+    if (s->stop != END_NONE)
+        session_stop(s, s->stop);
+    else
+        session_step(s);
+}
+
+/* By ourselves, or by the greeter. */
+static enum io_status shake(struct session *s)
+{
+    enum io_status status = s->greeted;
+
+    s->greeted = IO_IDLE;
+    if (status != IO_IDLE)
+        return status;
+    if (tls_conn_is_fresh(s->client.tls) && session_set_hand_over(s->set, &s->turn))
+        return IO_IDLE;
+    return tls_conn_handshake(s->client.tls);
+}
+
 static enum session_state step_handshake(struct session *s)
 {
     enum io_status status;
@@ -105,7 +136,7 @@ static enum session_state step_handshake(struct session *s)
     if (s->client.tls == NULL && !begin_tls(s))
         return s->is_plain ? SESSION_ROUTING : s->state;
 
-    status = tls_conn_handshake(s->client.tls);
+    status = shake(s);
     if (status == IO_EOF || (status == IO_ERROR && tls_conn_errno(s->client.tls) != 0))
         session_end(s, END_HANDSHAKE_CLOSED, NULL);
     else if (status == IO_ERROR)
@@ -275,11 +306,21 @@ static enum session_state (*const steps[])(struct session *) = {
     [SESSION_ANSWERING] = session_http_step_answering,
 };
 
+/* Whoever has reached his backend is served before those who come. */
+static void note_live(struct session *s)
+{
+    if (s->state != SESSION_RELAYING || s->is_live)
+        return;
+    s->is_live = true;
+    s->set->live_count++;
+}
+
 static void enter(struct session *s, enum session_state next)
 {
     s->state = next;
     s->entered_ms = now_of(s);
     s->moved_ms = s->entered_ms;
+    note_live(s);
     session_log_state(s);
 }
 
@@ -308,6 +349,8 @@ void session_step(struct session *s)
     struct session_set *set = s->set;
 
     assert(s->end == END_NONE);
+    if (s->client.is_away)
+        return;
     list_remove(&s->turn);
     (void)conn_flush(&s->client); /* a failure is noted in the conn, and met by the step */
     run(s);
@@ -325,6 +368,10 @@ void session_step(struct session *s)
 
 void session_stop(struct session *s, enum end_reason reason)
 {
+    if (s->client.is_away) {
+        s->stop = reason;
+        return;
+    }
     if (s->end == END_NONE) {
         session_end(s, reason, NULL);
         session_finish(s);
@@ -366,6 +413,7 @@ int session_open(struct session_set *set, const struct front *front, int fd,
     }
     (void)uv_timer_init(set->loop, &s->timer);
     s->number = stats_next_session(set->stats);
+    s->greeted = IO_IDLE;
     channel_init(&s->in, &s->client, &s->backend, &set->pool, POOL_FIRST_STEP);
     channel_init(&s->out, &s->backend, &s->client, &set->pool, POOL_NEXT_STEP);
     s->out.pipes = &set->pipes;

@@ -55,6 +55,8 @@ struct session {
     enum end_reason answer_end;   /* ANSWERING, is_ending: the reason, once all is delivered */
     enum end_reason first_close;  /* the side that ended its direction first */
     enum io_status client_wait;   /* before the channels: what the client conn waits for */
+    enum end_reason stop;         /* to end with, when the client conn is back from the greeter */
+    enum io_status greeted;       /* the greeter's answer, not met yet; IO_IDLE: there is none */
     const char *fault;            /* what went wrong, if something did; constant text */
 
     struct conn client;
@@ -63,6 +65,7 @@ struct session {
     struct channel out;    /* backend -> client */
     struct exchange *http; /* owned; NULL: another protocol */
     bool is_plain;         /* no TLS, on a port where there should be */
+    bool is_live;          /* counted in the set's live_count */
     bool is_dialled;       /* a backend, once at least */
     bool is_answered;      /* HTTP: by ourselves */
     bool is_ending;        /* HTTP: the last response is out, close_notify follows */
@@ -92,6 +95,12 @@ int session_open(struct session_set *set, const struct front *front, int fd,
 
 /* Do all that can be done now. */
 void session_step(struct session *s);
+
+/* In a handshake: let the greeter go on with it. False where that cannot be. */
+bool session_send_away(struct session *s);
+
+/* It is back, with this answer. */
+void session_greeted(struct session *s, enum io_status status);
 
 /* Where its protocol goes. */
 const struct backend *session_backend(const struct session *s);

@@ -12,6 +12,12 @@ enum {
     HANDSHAKES_NS = 250 * 1000,
 };
 
+static void on_answer(struct greeter *g, void *session, enum io_status status)
+{
+    (void)g;
+    session_greeted(session, status);
+}
+
 void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *poller,
                       size_t buffers_max, size_t pipes_max)
 {
@@ -23,6 +29,10 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
     list_init(&set->all);
     list_init(&set->ready);
     list_init(&set->greeting);
+    list_init(&set->crowd);
+    greeter_init(&set->greeter, loop, poller, on_answer);
+    set->live_count = 0;
+    set->has_crowd = false;
     list_init(&set->starved);
     for (size_t i = 0; i < STATS_BACKENDS; i++)
         list_init(&set->dialling[i]);
@@ -48,16 +58,45 @@ static void serve_ready(struct session_set *set)
         session_step(container_of(node, struct session, turn));
 }
 
+/* Somebody would be kept waiting, by more than one handshake. */
+static bool has_crowd(const struct session_set *set)
+{
+    return set->live_count > 0 &&
+           (greeter_under_way(&set->greeter) > 0 || !list_is_empty(&set->greeting));
+}
+
 static void serve_greeting(struct session_set *set)
 {
     uint64_t until_ns = uv_hrtime() + HANDSHAKES_NS;
     struct list *node;
 
     while ((node = list_take(&set->greeting)) != NULL) {
+        set->has_crowd = has_crowd(set);
         session_step(container_of(node, struct session, turn));
         if (uv_hrtime() >= until_ns)
-            return;
+            break;
     }
+    set->has_crowd = false;
+}
+
+static void serve_crowd(struct session_set *set)
+{
+    while (!list_is_empty(&set->crowd) && greeter_under_way(&set->greeter) < GREETER_JOBS) {
+        struct session *s = container_of(set->crowd.next, struct session, turn);
+
+        list_remove(&s->turn);
+        if (!session_send_away(s))
+            session_step(s);
+    }
+    if (!list_is_empty(&set->crowd) && greeter_is_stuck(&set->greeter))
+        session_step(container_of(list_take(&set->crowd), struct session, turn));
+}
+
+bool session_set_hand_over(struct session_set *set, struct list *turn)
+{
+    if (set->has_crowd)
+        list_append(&set->crowd, turn);
+    return set->has_crowd;
 }
 
 void session_set_turn(struct session_set *set)
@@ -66,6 +105,8 @@ void session_set_turn(struct session_set *set)
         serve_ready(set);
     if (!list_is_empty(&set->greeting))
         serve_greeting(set);
+    if (!list_is_empty(&set->crowd))
+        serve_crowd(set);
 }
 
 void session_set_greet(struct session_set *set, struct list *turn)
@@ -101,6 +142,7 @@ void session_set_end_all(struct session_set *set, enum end_reason reason)
 
 void session_set_deinit(struct session_set *set)
 {
+    greeter_deinit(&set->greeter);
     pool_deinit(&set->pool);
     pipe_pool_deinit(&set->pipes);
 }

@@ -2,6 +2,7 @@
  *
  *    ready    has more to move now: TLS may hold bytes no event will report
  *    greeting waits for its turn to go on with its handshake
+ *    crowd    waits for the greeter, with its whole handshake before it
  *    starved  waits for a buffer; woken, one by one, as buffers come back, and by
  *             its own timer, should memory run out for everybody
  *
@@ -20,6 +21,7 @@
 #include "base/pool.h"
 #include "proxy/batch.h"
 #include "proxy/end.h"
+#include "proxy/greeter.h"
 #include "proxy/stats.h"
 
 #include <stdbool.h>
@@ -41,6 +43,10 @@ struct session_set {
     struct list all;
     struct list ready;
     struct list greeting;
+    struct list crowd;
+    struct greeter greeter;
+    size_t live_count;       /* sessions that have reached their backend and not ended */
+    bool has_crowd;          /* while a handshake steps: let the greeter do what is costly */
     struct batch_turn moved; /* by streams, in this turn of the loop */
     struct list starved;
     struct list dialling[STATS_BACKENDS]; /* by backend: who waits for a turn among max_dials */
@@ -76,6 +82,10 @@ void session_set_greet(struct session_set *set, struct list *turn);
 
 /* Put a session, by its `turn` node, on the ready list. */
 void session_set_make_ready(struct session_set *set, struct list *turn);
+
+/* Hand a handshake that steps over to the greeter, at its turn; it comes back by
+ * session_greeted(). False where it should rather go on by itself. */
+bool session_set_hand_over(struct session_set *set, struct list *turn);
 
 /* If a buffer has come back since the last call, make a starved session ready. */
 void session_set_feed(struct session_set *set);

@@ -189,7 +189,8 @@ static void wait_for_batch(struct worker *w)
     const struct timespec sleep = { .tv_nsec = (long)sleep_ns };
 
     w->sessions.moved = (struct batch_turn){ .streams = 0 };
-    if (sleep_ns > 0 && !session_set_is_busy(&w->sessions))
+    if (sleep_ns > 0 && !session_set_is_busy(&w->sessions) &&
+        greeter_under_way(&w->sessions.greeter) == 0)
         (void)nanosleep(&sleep, NULL);
 }
 

@@ -216,6 +216,23 @@ enum io_status tls_conn_handshake(struct tls_conn *conn)
     return status;
 }
 
+bool tls_conn_is_fresh(const struct tls_conn *conn)
+{
+    return SSL_get_state(conn->ssl) == TLS_ST_BEFORE;
+}
+
+bool tls_conn_hand_over(struct tls_conn *conn)
+{
+    conn->wire.is_away = wire_room(&conn->wire) > 0;
+    return conn->wire.is_away;
+}
+
+void tls_conn_take_back(struct tls_conn *conn)
+{
+    conn->wire.is_away = false;
+    (void)flush(conn);
+}
+
 /* An SSL_read that finds nothing costs two allocations, and each event on
  * either side of a session leads here: so its answer is remembered. */
 enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size_t *n)

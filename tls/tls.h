@@ -183,6 +183,14 @@ void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable, 
 /* IO_OK when the handshake is done, else what to wait for. */
 enum io_status tls_conn_handshake(struct tls_conn *conn);
 
+/* The client's first flight was not answered yet: to do that costs most of a handshake. */
+bool tls_conn_is_fresh(const struct tls_conn *conn);
+
+/* Before and after another thread calls tls_conn_handshake(): meanwhile nothing else may be
+ * done with the conn, and it leaves the pool alone. False if the pool has no buffer. */
+bool tls_conn_hand_over(struct tls_conn *conn);
+void tls_conn_take_back(struct tls_conn *conn);
+
 /* Read decrypted bytes until `size` or until the socket has no more. IO_OK
  * with *n > 0; IO_YIELD when much came that held no data; IO_EOF at the client's close_notify, or
  * at a FIN without one (then tls_conn_is_truncated()). IO_ERROR also for a client that floods

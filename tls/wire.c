@@ -11,10 +11,15 @@ static BIO_METHOD *method;
 
 static bool take_buffer(struct wire *w)
 {
-    if (w->out == NULL)
+    if (w->out == NULL && !w->is_away)
         w->out = pool_get(w->pool, POOL_LAST_STEP);
     w->is_starved = w->out == NULL;
     return !w->is_starved;
+}
+
+static bool is_empty(const struct wire *w)
+{
+    return w->out == NULL || buffer_len(w->out) == 0;
 }
 
 void wire_drop(struct wire *w)
@@ -57,7 +62,8 @@ enum io_status wire_flush(struct wire *w, bool more)
             w->sent_bytes += (uint64_t)n;
         }
     }
-    wire_drop(w);
+    if (!w->is_away)
+        wire_drop(w);
     return IO_OK;
 }
 
@@ -184,13 +190,13 @@ static long flush_for_keys(BIO *bio, struct wire *w)
     BIO_clear_retry_flags(bio);
     if (wire_flush(w, false) == IO_WANT_WRITE)
         BIO_set_retry_write(bio);
-    return w->out == NULL;
+    return is_empty(w);
 }
 
 /* OpenSSL has keys that the kernel could use, for what is sent or for what comes. */
 static long take_keys(struct wire *w, bool is_for_sending, void *keys)
 {
-    if (!is_for_sending || !w->may_offload || w->is_offloaded || w->out != NULL)
+    if (!is_for_sending || !w->may_offload || w->is_offloaded || !is_empty(w))
         return 0;
     w->is_offloaded = offload_start(w->fd, keys);
     return w->is_offloaded;

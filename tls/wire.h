@@ -34,6 +34,7 @@ struct wire {
     bool is_drained;           /* reading again needs an event first */
     bool is_full;              /* sending again needs an event first */
     bool is_starved;           /* the pool had no buffer */
+    bool is_away;              /* in another thread, which may not use the pool: it has a buffer */
     bool may_receive;          /* once, before the next wire_allow() */
     bool is_paused;            /* OpenSSL wanted to receive more than that */
     bool has_fin;              /* FIN is in the socket: a short receive has not emptied it */
