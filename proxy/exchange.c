@@ -109,6 +109,11 @@ void exchange_next(struct exchange *x)
     channel_judge_again(x->in);
 }
 
+bool exchange_is_draining(const struct exchange *x)
+{
+    return *x->is_draining && !x->is_rtmpt;
+}
+
 bool exchange_request_is_done(const struct exchange *x)
 {
     bool is_all_granted = x->request_body.kind != BODY_CHUNKED || x->request_body.is_done;

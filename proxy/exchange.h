@@ -39,6 +39,8 @@ struct exchange {
     char address[ADDR_TEXT_BYTES]; /* the client's, without port */
     bool is_trusted;               /* it may say who asked before it */
     unsigned count;                /* requests so far */
+    bool bears_ticket;             /* the first was none of RTMPT's: TLS 1.3 may send a ticket */
+    bool is_rtmpt;                 /* the last was one of RTMPT's */
 
     /* the request */
     struct head_scan in_scan;
@@ -95,6 +97,10 @@ void exchange_free(struct exchange *x);
 
 /* Forget this request and look for the next, which may be there already. */
 void exchange_next(struct exchange *x);
+
+/* No further request is waited for: a reload or the end of the program. RTMPT's
+ * clients are served on; most would not open their tunnel again. */
+bool exchange_is_draining(const struct exchange *x);
 
 /* All of the request, or of the response, has come and was delivered. */
 bool exchange_request_is_done(const struct exchange *x);

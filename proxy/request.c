@@ -95,12 +95,28 @@ static bool keep_host(struct exchange *x, struct span host)
     return true;
 }
 
+/* RTMP inside of HTTP begins with one of these. A client that does so may be
+ * librtmp, which takes a session ticket for a failed read. */
+static bool is_rtmpt(const struct head *head)
+{
+    static const struct span paths[] = { SPAN("/open/"), SPAN("/fcs/"), SPAN("/send/"),
+                                         SPAN("/idle/"), SPAN("/close/") };
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+        if (head->path.len >= paths[i].len &&
+            span_is((struct span){ head->path.at, paths[i].len }, paths[i]))
+            return true;
+    return false;
+}
+
 static bool keep_request(struct exchange *x, const struct head *head)
 {
-    x->count++;
+    x->is_rtmpt = is_rtmpt(head);
+    if (x->count++ == 0)
+        x->bears_ticket = !x->is_rtmpt;
     x->is_head = head->is_head;
     x->is_old = head->minor == 0;
-    x->is_last = head->wants_close || *x->is_draining;
+    x->is_last = head->wants_close || exchange_is_draining(x);
     x->expects_continue = head->expects_continue;
     x->upgrade[0] = '\0';
     if (head->upgrade.len > 0 && head->upgrade.len < sizeof(x->upgrade)) {

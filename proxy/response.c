@@ -60,7 +60,7 @@ static void note_ends(struct exchange *x, const struct head *head, enum body_kin
     bool is_asked = exchange_request_is_done(x);
 
     x->is_backend_last |= head->wants_close || kind == BODY_CLOSE;
-    x->is_last |= kind == BODY_CLOSE || *x->is_draining;
+    x->is_last |= kind == BODY_CLOSE || exchange_is_draining(x);
     if (!is_asked && (x->is_backend_last || (x->expects_continue && !x->has_continued)))
         x->is_last = true;
 }

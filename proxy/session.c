@@ -168,9 +168,18 @@ static enum session_state start_http(struct session *s)
         session_end(s, END_NO_MEMORY, no_memory);
         return s->state;
     }
-    if (s->client.tls != NULL)
-        tls_conn_send_ticket(s->client.tls);
     return SESSION_REQUEST;
+}
+
+/* The first request shows whether the client bears a ticket. */
+static enum session_state step_request(struct session *s)
+{
+    enum session_state next = session_http_step_request(s);
+
+    if (s->http->bears_ticket && s->client.tls != NULL)
+        tls_conn_send_ticket(s->client.tls);
+    s->http->bears_ticket = false;
+    return next;
 }
 
 static enum session_state step_routing(struct session *s)
@@ -300,7 +309,7 @@ static void session_arm(struct session *s)
 static enum session_state (*const steps[])(struct session *) = {
     [SESSION_HANDSHAKE] = step_handshake,
     [SESSION_ROUTING] = step_routing,
-    [SESSION_REQUEST] = session_http_step_request,
+    [SESSION_REQUEST] = step_request,
     [SESSION_CONNECTING] = session_dial_step,
     [SESSION_RELAYING] = step_relaying,
     [SESSION_ANSWERING] = session_http_step_answering,

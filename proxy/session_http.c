@@ -56,7 +56,7 @@ static void end_idle(struct session *s)
     if (s->in.state != CHANNEL_OPEN)
         session_end(s, conn_is_truncated(&s->client) ? END_CLIENT_TRUNCATED : END_CLIENT_CLOSED,
                     NULL);
-    else if (s->set->is_draining && x->count > 0 && channel_held(&s->in) == 0)
+    else if (exchange_is_draining(x) && x->count > 0 && channel_held(&s->in) == 0)
         session_end(s, END_FINISHED, NULL);
 }
 

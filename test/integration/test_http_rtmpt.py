@@ -1,5 +1,7 @@
 """RTMP inside HTTPS: ffmpeg's rtmpts:// through the proxy, a stub of the servlet, and a real RTMP server."""
 
+import signal
+
 import pytest
 
 from lib.media import ffmpeg_player, frames, make_clip, publish
@@ -68,3 +70,16 @@ def test_pipelined_posts_stay_in_order(proxy, servlet, any_tls):
     client.send(b"".join(post(b"\0", f"/idle/1000/{n}") for n in range(200)))
     assert [read_response(client).status for _ in range(200)] == [200] * 200
     assert servlet.faults == []
+
+
+def test_a_tunnel_outlives_a_reload(proxy, servlet, any_tls):
+    """It is a live stream: ffmpeg and librtmp would not connect anew. A page's connection ends with its response."""
+    tunnel, page = proxy.connect(any_tls), proxy.connect(any_tls)
+    assert ask(tunnel, "/open/1", "POST", body=b"\0").body == b"1000\n"
+    ask(page, "/page")
+    proxy.signal(signal.SIGHUP)
+    assert page.end() == "close_notify"
+    for n in range(3):
+        response = ask(tunnel, f"/idle/1000/{n}", "POST", body=b"\0")
+        assert response.status == 200 and not response.wants_close
+    assert ask(tunnel, "/close/1000/3", "POST", body=b"\0").status == 200

@@ -1,11 +1,12 @@
-"""TLS session tickets: to HTTP clients only, unless a tunnel asks for them; librtmp takes one for a failed read."""
+"""TLS session tickets: to HTTP clients only, unless a tunnel asks for them; librtmp takes one for a failed read, also
+where it tunnels RTMP in HTTP."""
 
 import os
 import signal
 
 import pytest
 
-from lib.messages import read_request
+from lib.messages import post, read_request
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -38,6 +39,22 @@ def test_an_http_client_gets_one_ticket_and_resumes_with_it(start_proxy, backend
     assert client.tickets == 1
     assert client.is_quiet(QUIET)
     assert fetch(proxy, backend, context, client.tls.session).tls.session_reused
+
+
+@pytest.mark.parametrize("target", ["/open/1", "/fcs/ident2"])
+def test_a_client_of_rtmp_inside_http_gets_no_ticket(start_proxy, backend, certificates, target):
+    """TLS 1.3: librtmp would take it for a failed read, and crashes."""
+    proxy = start_proxy(http_backend=backend.address)
+    client = proxy.connect(certificates.context("TLSv1.3"))
+    client.send(post(b"\0", target))
+    server = backend.accept()
+    assert read_request(server).target == target
+    for _ in range(2):  # neither with the first answer nor later
+        server.send(RESPONSE)
+        assert client.read(len(RESPONSE)) == RESPONSE
+        client.send(post(b"\0", "/other"))
+        read_request(server)
+    assert client.tickets == 0
 
 
 def test_an_rtmp_client_gets_no_ticket(start_proxy, backend, certificates):

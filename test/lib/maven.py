@@ -3,6 +3,7 @@
 import fcntl
 import pathlib
 import re
+import shutil
 import subprocess
 
 TOP = pathlib.Path(__file__).parents[2]
@@ -38,11 +39,13 @@ class Unreachable(Exception):
 def fetch(name):
     """The directory with the jars of the list test/red5/jars/NAME."""
     wanted, directory = (LISTS / name).read_text(), FETCHED / name
-    directory.mkdir(parents=True, exist_ok=True)
+    FETCHED.mkdir(parents=True, exist_ok=True)
     with (FETCHED / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
         have = directory / "have"
         if not have.exists() or have.read_text() != wanted:
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
             run_mvn(name, wanted, directory)
             have.write_text(wanted)
     return directory

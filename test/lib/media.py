@@ -9,11 +9,15 @@ FFMPEG = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
 ONLY_TLS_1_2 = "[overrides]\ndisabled-version = tls1.3\n"
 
 
+VIDEO, AUDIO = 0, 1
+ENOUGH = {VIDEO: 40, AUDIO: 60}  # frames in a row: about a second and a half
+
+
 def make_clip(path, seconds=2, gop=25):
     """A moving test picture and a tone, in H.264 and AAC; every `gop`th picture is a key frame."""
     subprocess.run([*FFMPEG, "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine",
                     "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
-                    "-g", str(gop), "-c:a", "aac", path], check=True, timeout=60)
+                    "-g", str(gop), "-c:a", "aac", path], check=True, timeout=60 + seconds / 2)
     return path
 
 
@@ -34,6 +38,20 @@ def longest_run(sent, played):
 def common_end(some, others):
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(reversed(some), reversed(others)))
     return sum(1 for _ in same)
+
+
+def run_of(stream, clip, file, cut=0):
+    """Frames of a stream that were played in a row, without the last `cut`, which may be half written."""
+    try:
+        sent, played = ([frame for frame in frames(path) if frame[0] == stream] for path in (clip, file))
+    except subprocess.CalledProcessError:
+        return 0  # there is nothing to see yet
+    return longest_run(sent, played[:len(played) - cut])
+
+
+def plays(clip, file):
+    """Did enough frames come, one after the other?"""
+    return all(run_of(stream, clip, file, cut=2) >= count for stream, count in ENOUGH.items())
 
 
 def publish(clip, url, *options):

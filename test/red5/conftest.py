@@ -1,11 +1,14 @@
 """conftest.py - the tests with a real Red5 are given one of each line, started once."""
 
 import contextlib
+import os
+import subprocess
 
 import pytest
 
 from lib import maven
 from lib.media import make_clip
+from lib.proxy import TOP
 from lib.red5 import LINES, Red5
 
 
@@ -56,3 +59,17 @@ def short_clip(tmp_path_factory):
 def stream(request):
     """A name for a stream that no other test uses."""
     return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    """The directory of test/lib/librtmp.c, compiled."""
+    directory = tmp_path_factory.mktemp("programs")
+    subprocess.run(["cc", "-O2", "-o", directory / "librtmp", TOP / "test/lib/librtmp.c", "-lrtmp"], check=True)
+    return directory
+
+
+@pytest.fixture
+def librtmp(programs, monkeypatch):
+    """`librtmp` is a command."""
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
