@@ -38,7 +38,7 @@ tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 fuzzers = $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 
-.PHONY: all asan test test-ktls lint unit integration test-red5 fuzz bench demo install clean help
+.PHONY: all asan test test-ktls lint unit integration test-red5 soak fuzz bench demo install clean help
 .DEFAULT_GOAL := all
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
@@ -141,6 +141,11 @@ integration: all asan build/bench/load ## real clients and servers against the r
 
 test-red5: all asan ## the same with a real Red5 behind it, out of Maven Central
 	$(PYTEST) -n 2 --dist loadgroup -q test/red5
+
+SOAK_SECONDS ?= 1800
+
+soak: all asan ## a stream of SOAK_SECONDS (1800) through Red5, certificates renewed meanwhile
+	SOAK_SECONDS=$(SOAK_SECONDS) $(PYTEST) -n 2 --dist loadgroup -q test/red5/test_red5_renewal.py
 
 # The kernel there has TLS; the address space is too small for AddressSanitizer.
 guest        = test/lib/guest.py --seconds 3000

@@ -307,12 +307,9 @@ static void session_arm(struct session *s)
 /* ---- the machine ---- */
 
 static enum session_state (*const steps[])(struct session *) = {
-    [SESSION_HANDSHAKE] = step_handshake,
-    [SESSION_ROUTING] = step_routing,
-    [SESSION_REQUEST] = step_request,
-    [SESSION_CONNECTING] = session_dial_step,
-    [SESSION_RELAYING] = step_relaying,
-    [SESSION_ANSWERING] = session_http_step_answering,
+    [SESSION_HANDSHAKE] = step_handshake, [SESSION_ROUTING] = step_routing,
+    [SESSION_REQUEST] = step_request,     [SESSION_CONNECTING] = session_dial_step,
+    [SESSION_RELAYING] = step_relaying,   [SESSION_ANSWERING] = session_http_step_answering,
 };
 
 /* Whoever has reached his backend is served before those who come. */

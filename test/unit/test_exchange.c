@@ -280,9 +280,41 @@ static void an_answer_of_our_own(void **state)
     finish(&f);
 }
 
+/* Which requests are a live stream: these alone are not the last while draining,
+ * and bear no session ticket. */
+static void tunnelled_streams(void **state)
+{
+    static const struct {
+        const char *target;
+        bool is_rtmpt;
+    } cases[] = {
+        { "/open/1", true },     { "/send/AB/1", true },  { "/idle/AB/2", true },
+        { "/close/AB/3", true }, { "/fcs/ident2", true }, { "/", false },
+        { "/opening", false },   { "/open", false },      { "/live/open/1", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture f;
+        char request[128];
+
+        start(&f);
+        f.is_draining = true;
+        (void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" HOST "\r\n",
+                       cases[i].target);
+        turn(&f, request, NULL);
+        turn(&f, NULL, OK(0));
+        assert_int_equal(f.x->is_rtmpt, cases[i].is_rtmpt);
+        assert_int_equal(f.x->bears_ticket, !cases[i].is_rtmpt);
+        assert_int_equal(f.x->is_last, !cases[i].is_rtmpt);
+        finish(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tunnelled_streams),
         cmocka_unit_test(exchanges),
         cmocka_unit_test(one_after_the_other),
         cmocka_unit_test(once_more),
