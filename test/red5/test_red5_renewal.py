@@ -63,10 +63,10 @@ def test_streams_outlive_renewals(red5, proxy, renew, any_tls, long_clip, stream
         assert serial(proxy, any_tls) != before
     publishing.succeeds(timeout=SECONDS + 60)
 
-    end = frames(long_clip)[-5:]  # Red5 may lose the very last
+    end = frames(long_clip)[-5:]  # of the very last Red5 may lose some
     for file in files[:2]:  # librtmp writes each frame at once
         until(lambda: any(frame in end for frame in frames(file)), f"the end of the stream in {file.name}")
     for file in files:
         for kind in (VIDEO, AUDIO):
             sent = sum(frame[0] == kind for frame in frames(long_clip))
-            assert run_of(kind, long_clip, file, cut=2) > sent / 2, (file.name, kind)
+            assert run_of(kind, long_clip, file, cut=10) > sent / 2, (file.name, kind)
