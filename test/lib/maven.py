@@ -59,8 +59,9 @@ def run_mvn(name, wanted, directory):
     pom = directory / "pom.xml"
     pom.write_text(POM.format(name=name, group=group, artifact=artifact, version=version, items="\n".join(items)))
     try:
-        done = subprocess.run(["mvn", "-B", "-q", "-U", "-f", pom, "dependency:copy"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+        done = subprocess.run(["mvn", "-B", "-q", "-U", "-Dstyle.color=never", "-f", pom, f"{PLUGIN}:copy"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=300)
     except subprocess.TimeoutExpired:
         raise Unreachable("mvn was not done within five minutes") from None
     reason = next((line for line in done.stdout.splitlines() if NO_WAY.search(line)), None)
