@@ -81,11 +81,12 @@ void conn_hand_over(struct conn *c)
     c->missed = 0;
 }
 
-void conn_take_back(struct conn *c)
+bool conn_take_back(struct conn *c)
 {
     c->is_away = false;
     if (c->missed != 0)
         note(c, c->missed);
+    return c->missed != 0;
 }
 
 void conn_init(struct conn *c, conn_callback *on_event, void *owner)

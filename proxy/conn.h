@@ -56,9 +56,10 @@ int conn_open(struct conn *c, struct poller *poller, int fd);
 int conn_start_tls(struct conn *c, struct tls_context *context, struct pool *pool);
 
 /* Another thread goes on with its TLS, until conn_take_back(): no function but these two may be
- * called meanwhile, and no event is reported. What was missed is made good, without a callback. */
+ * called meanwhile, and no event is reported. What was missed is made good, without a callback;
+ * true if there was something. */
 void conn_hand_over(struct conn *c);
-void conn_take_back(struct conn *c);
+bool conn_take_back(struct conn *c);
 
 /* The first byte that waits in the socket, left there. IO_OK, IO_WANT_READ,
  * IO_EOF or IO_ERROR. */

@@ -31,7 +31,7 @@ struct tls_conn;
 /* `owner` is what was given with the job; `status` is tls_conn_handshake()'s. */
 typedef void greeter_callback(struct greeter *g, void *owner, enum io_status status);
 
-enum { GREETER_JOBS = 8 };
+enum { GREETER_JOBS = 2 };
 
 struct greeter {
     uv_loop_t *loop;       /* borrowed; its clock */
@@ -63,6 +63,9 @@ unsigned greeter_under_way(const struct greeter *g);
 
 /* Hand `tls` over. False if the ring is full, or the conn cannot go: it was not touched. */
 bool greeter_start(struct greeter *g, struct tls_conn *tls, void *owner);
+
+/* When to ask whether it is; -1: never. */
+int greeter_patience_ms(const struct greeter *g);
 
 /* Nothing has come back for a while: other work keeps the processors, and the thread waits.
  * Asking counts as an answer, so it is said now and then only. */

@@ -102,7 +102,10 @@ bool session_send_away(struct session *s)
 
 void session_greeted(struct session *s, enum io_status status)
 {
-    conn_take_back(&s->client);
+    bool has_missed = conn_take_back(&s->client);
+
+    if (has_missed && (status == IO_WANT_READ || status == IO_WANT_WRITE))
+        status = IO_YIELD; /* what it waits for may be there by now */
     s->greeted = status;
     if (s->stop != END_NONE)
         session_stop(s, s->stop);

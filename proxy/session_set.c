@@ -9,7 +9,7 @@ enum {
 
     /* Of one turn, before who is being served is looked after again. A full RSA-2048
      * handshake cannot be divided, and takes longer. */
-    HANDSHAKES_NS = 250 * 1000,
+    HANDSHAKES_NS = 100 * 1000,
 };
 
 static void on_answer(struct greeter *g, void *session, enum io_status status)
@@ -43,6 +43,16 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
 bool session_set_is_busy(const struct session_set *set)
 {
     return !list_is_empty(&set->ready) || !list_is_empty(&set->greeting);
+}
+
+int session_set_timeout_ms(const struct session_set *set, int timeout_ms)
+{
+    int patience_ms = list_is_empty(&set->crowd) ? -1 : greeter_patience_ms(&set->greeter);
+
+    if (session_set_is_busy(set))
+        return 0;
+    return patience_ms >= 0 && (timeout_ms < 0 || patience_ms < timeout_ms) ? patience_ms
+                                                                            : timeout_ms;
 }
 
 /* Sessions that become ready meanwhile wait for the next turn of the loop, so

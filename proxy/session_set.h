@@ -74,6 +74,9 @@ void session_set_deinit(struct session_set *set);
 /* Somebody waits for a turn: the loop must not sleep. */
 bool session_set_is_busy(const struct session_set *set);
 
+/* How long it may sleep, if `timeout_ms` is as long as libuv lets it; -1: for ever. */
+int session_set_timeout_ms(const struct session_set *set, int timeout_ms);
+
 /* Give those that are ready their turn, and handshakes as much as there is time for. */
 void session_set_turn(struct session_set *set);
 

@@ -203,7 +203,7 @@ static void run(struct worker *w)
             wait_for_batch(w);
             w->is_libuv_due = false;
             (void)poller_wait(&w->poller,
-                              session_set_is_busy(&w->sessions) ? 0 : uv_backend_timeout(&w->loop));
+                              session_set_timeout_ms(&w->sessions, uv_backend_timeout(&w->loop)));
             uv_update_time(&w->loop);
             poller_dispatch(&w->poller);
             session_set_turn(&w->sessions);

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 
 import pytest
 
@@ -159,3 +160,59 @@ def test_waiting_costs_nothing(start_proxy, backend, any_tls):
     for end in [*proxy.clients, *backend.peers]:
         end.close()
     proxy.wait_for_idle_descriptors()
+
+
+def threads(proxy):
+    return len(os.listdir(f"/proc/{proxy.workers()[0]}/task"))
+
+
+def say_hello(proxy, context, count):
+    """Clients that all say hello, and read nothing yet."""
+    crowd = [proxy.connect_silently(context) for _ in range(count)]
+    hellos = [client.hello() for client in crowd]
+    for client, hello in zip(crowd, hellos):
+        client.sock.sendall(hello)
+    return crowd
+
+
+@pytest.fixture
+def crowded(start_proxy, backend, any_tls):
+    """One worker with a live stream: what is costly in other handshakes is done in a second thread."""
+    proxy = start_proxy(proxy={"workers": 1}, rtmp_backend=backend.address)
+    stream = proxy.connect(any_tls)
+    proxy.stream = stream, roundtrip(stream, backend)
+    assert threads(proxy) == 1
+    return proxy
+
+
+def test_a_crowd_is_greeted_in_a_thread(crowded, backend, any_tls):
+    """Everybody of it gets his session, in which bytes pass; the stream goes on."""
+    stream, server = crowded.stream
+    crowd = say_hello(crowded, any_tls, 60)
+    server.send(b"picture")
+    assert stream.read(7) == b"picture"
+    for client in crowd:
+        client.handshake()
+        roundtrip(client, backend)
+    assert threads(crowded) == 2
+
+
+def test_who_leaves_the_crowd_is_let_go(crowded, backend, any_tls):
+    crowd = say_hello(crowded, any_tls, 60)
+    for client in crowd[::2]:
+        client.reset()
+    for client in crowd[1::2]:
+        client.handshake()
+        roundtrip(client, backend)
+    assert all(s.end == "handshake_closed" for s in crowded.wait_for_sessions(30))
+    assert threads(crowded) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_amid_a_crowd(start_proxy, backend, any_tls, number):
+    proxy = start_proxy(proxy={"workers": 1, "stop_timeout": "2s"}, rtmp_backend=backend.address)
+    roundtrip(proxy.connect(any_tls), backend)
+    say_hello(proxy, any_tls, 60)
+    proxy.signal(number)
+    assert proxy.wait_for_exit() == 0
+    assert len(proxy.sessions()) == 61
