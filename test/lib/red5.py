@@ -64,7 +64,7 @@ class Red5:
         return True
 
     def players(self):
-        """The streams that are published, and how many play each."""
+        """The streams that are published and under way, and how many play each."""
         with urllib.request.urlopen(f"http://{self.http_address}/live/pages/streams", timeout=15) as page:
             return {name: int(count) for name, count in map(str.split, page.read().decode().splitlines())}
 

@@ -24,6 +24,7 @@ import org.red5.server.plugin.PluginRegistry;
  */
 public class Application extends MultiThreadedApplicationAdapter {
     private static final String BOARD = "board";
+    private static final int UNDER_WAY_BYTES = 50_000;
 
     private final Map<String, Object> answers = new ConcurrentHashMap<>();
     private IScope live;
@@ -80,12 +81,15 @@ public class Application extends MultiThreadedApplicationAdapter {
         return getSharedObject(live, BOARD);
     }
 
-    /** The streams that are published, and how many play each. */
+    /**
+     * The streams that are under way, and how many play each. Who joins with the publisher's very first bytes may be
+     * left without the codecs' configuration (seen with 1.3.17).
+     */
     Map<String, Integer> players() {
         Map<String, Integer> found = new TreeMap<>();
         for (String name : getBroadcastStreamNames(live)) {
             IClientBroadcastStream stream = (IClientBroadcastStream) getBroadcastStream(live, name);
-            if (stream != null)
+            if (stream != null && stream.getStatistics().getBytesReceived() > UNDER_WAY_BYTES)
                 found.put(name, stream.getStatistics().getActiveSubscribers());
         }
         return found;
