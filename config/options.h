@@ -21,7 +21,8 @@ struct option {
     const char *key;
     enum option_type type;
     size_t offset; /* of the field in the kind's struct */
-    uint64_t min;  /* OPT_NUMBER; OPT_SIZE; OPT_DURATION in milliseconds; OPT_DELAY in microseconds */
+    uint64_t
+        min; /* OPT_NUMBER; OPT_SIZE; OPT_DURATION in milliseconds; OPT_DELAY in microseconds */
     uint64_t max;
     const char *word;           /* OPT_NUMBER, OPT_SIZE: written instead of 0 */
     const char *const *choices; /* OPT_CHOICE: ends with NULL */
