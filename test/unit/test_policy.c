@@ -60,9 +60,9 @@ static void policies(void **state)
     } rows[] = {
         { "TLS 1.3",
           { TLS1_3_VERSION, NULL },
-          "TLSv1.3 TLS_AES_256_GCM_SHA384",
-          "TLSv1.3 TLS_AES_256_GCM_SHA384",
-          "TLSv1.3 TLS_AES_256_GCM_SHA384" },
+          "TLSv1.3 TLS_AES_128_GCM_SHA256",
+          "TLSv1.3 TLS_AES_128_GCM_SHA256",
+          "TLSv1.3 TLS_AES_128_GCM_SHA256" },
         { "TLS 1.2, all",
           { TLS1_2_VERSION, "ALL" },
           TOO_OLD,
