@@ -6,7 +6,10 @@
 #include <assert.h>
 #include <string.h>
 
-enum { TURNS = 32 }; /* of one pump, however little each of them moves */
+enum {
+    TURNS = 32, /* of one pump, however little each of them moves */
+    RECORD_BYTES = 16 * 1024,
+};
 
 void channel_init(struct channel *ch, struct conn *source, struct conn *target, struct pool *pool,
                   enum pool_rank rank)
@@ -71,6 +74,7 @@ static enum io_status fill_from_source(struct channel *ch)
         buffer_produce(ch->buffer, n);
         ch->received += n;
         splice_note_read(ch, n);
+        ch->has_much = n >= RECORD_BYTES;
     } else if (status == IO_EOF) {
         ch->state = CHANNEL_DRAINING;
         status = IO_OK;
@@ -80,11 +84,24 @@ static enum io_status fill_from_source(struct channel *ch)
     return status;
 }
 
+/* A small buffer, for a record, where little came last; and where the target has no room for
+ * a large one: what it does not take would stay here for as long as it does not read. Who
+ * judges heads has to see the whole of them. */
+static bool is_small_enough(const struct channel *ch)
+{
+    return ch->judge == NULL && ch->headroom == 0 && !channel_is_fed(ch) &&
+           ch->pool->small_bytes >= RECORD_BYTES &&
+           (!ch->has_much || conn_room(ch->target) < ch->pool->buffer_bytes);
+}
+
 static bool take_buffer(struct channel *ch)
 {
-    ch->buffer = pool_get(ch->pool, ch->rank);
+    bool is_small = is_small_enough(ch);
+    size_t headroom = is_small ? ch->pool->small_bytes - RECORD_BYTES : ch->headroom;
+
+    ch->buffer = pool_get_for(ch->pool, ch->rank, is_small ? RECORD_BYTES : SIZE_MAX);
     if (ch->buffer != NULL)
-        buffer_leave_headroom(ch->buffer, ch->headroom);
+        buffer_leave_headroom(ch->buffer, headroom);
     return ch->buffer != NULL;
 }
 

@@ -69,6 +69,7 @@ struct channel {
     struct pipe *pipe;       /* owned; NULL while it holds nothing */
     uint64_t spliced;        /* of those delivered */
     bool is_bulk;            /* much came at once */
+    bool has_much;           /* a record's worth, or more, came at once */
     bool is_declined;        /* the kernel does not splice from the source */
 };
 

@@ -286,6 +286,15 @@ bool conn_is_lingering(struct conn *c, bool is_patient)
     return true;
 }
 
+size_t conn_room(const struct conn *c)
+{
+    int unsent = 0;
+
+    if (c->tls == NULL || ioctl(c->fd, SIOCOUTQNSD, &unsent) < 0)
+        return SIZE_MAX;
+    return unsent < CONN_UNSENT_BYTES ? (size_t)(CONN_UNSENT_BYTES - unsent) : 0;
+}
+
 bool conn_is_blocked(const struct conn *c)
 {
     return c->tls != NULL ? tls_conn_is_blocked(c->tls) : c->is_full;

@@ -95,6 +95,10 @@ size_t conn_unsent(const struct conn *c);
  * `is_patient`, as long as the other side has not ended. */
 bool conn_is_lingering(struct conn *c, bool is_patient);
 
+/* About how many bytes its socket will take now, where what waits there unsent is bounded;
+ * asked of the kernel. Elsewhere SIZE_MAX. */
+size_t conn_room(const struct conn *c);
+
 /* True if the target takes nothing until it is writable. */
 bool conn_is_blocked(const struct conn *c);
 
@@ -103,6 +107,10 @@ bool conn_is_truncated(const struct conn *c);
 
 /* Be told when it is no longer blocked, if it is. Call it when all was tried. */
 void conn_arm(struct conn *c);
+
+/* Unsent bytes that the kernel takes of us for a client (TCP_NOTSENT_LOWAT): two of the
+ * largest sends. Writable is a socket again when half of it is free. */
+enum { CONN_UNSENT_BYTES = 256 * 1024 };
 
 enum conn_close { CONN_CLOSE, CONN_RESET };
 

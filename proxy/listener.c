@@ -24,6 +24,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
 {
     char text[ADDR_TEXT_BYTES];
     const int on = 1;
+    const int unsent_bytes = CONN_UNSENT_BYTES;
     const int defer_s = 1; /* a client speaks first: accept it together with its first bytes */
     int family = address->storage.ss_family;
 
@@ -38,6 +39,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
     (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     (void)setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
     (void)setsockopt(l->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
     if (family == AF_INET6)
         (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));

@@ -4,7 +4,7 @@
 #include "proxy/session_http.h"
 
 enum {
-    BUFFERS_KEPT = 16,
+    BUFFERS_KEPT = 3, /* of each size: one session uses two at a time */
     PIPES_KEPT = 4,
 
     /* Of one turn, before who is being served is looked after again. A full RSA-2048
@@ -37,6 +37,7 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
     for (size_t i = 0; i < STATS_BACKENDS; i++)
         list_init(&set->dialling[i]);
     pool_init(&set->pool, SESSION_BUFFER_BYTES, buffers_max, BUFFERS_KEPT);
+    set->pool.small_bytes = SESSION_SMALL_BYTES;
     pipe_pool_init(&set->pipes, pipes_max, PIPES_KEPT);
 }
 

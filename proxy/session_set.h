@@ -23,6 +23,7 @@
 #include "proxy/end.h"
 #include "proxy/greeter.h"
 #include "proxy/stats.h"
+#include "tls/tls.h"
 
 #include <stdbool.h>
 #include <uv.h>
@@ -32,6 +33,8 @@ enum {
      * gathered into as much for each send. Twice 64 kB measured better than
      * once: fewer wake-ups of both ends (doc/decisions). */
     SESSION_BUFFER_BYTES = 128 * 1024,
+    /* One record; for few bytes, and for a client that takes few. */
+    SESSION_SMALL_BYTES = TLS_BUFFER_BYTES_MIN,
     SESSION_BUFFERS_MORE = 64, /* on top of what memory allows: for the smallest machine */
 };
 

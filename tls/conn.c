@@ -268,9 +268,12 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
 }
 
 /* How much plaintext fits into the wire as whole records; 0 when starved. */
-static size_t room_for_plaintext(struct tls_conn *conn)
+static size_t room_for_plaintext(struct tls_conn *conn, size_t size)
 {
-    size_t records = wire_room(&conn->wire) / RECORD_BYTES;
+    bool is_single = size <= SSL3_RT_MAX_PLAIN_LENGTH && !conn->wants_ticket;
+    size_t records =
+        (is_single ? wire_room_for(&conn->wire, RECORD_BYTES) : wire_room(&conn->wire)) /
+        RECORD_BYTES;
 
     if (conn->wants_ticket && records > 1)
         records--;
@@ -383,7 +386,7 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
         return status;
     if (conn->wire.is_offloaded)
         return write_offloaded(conn, bytes, size, n);
-    room = room_for_plaintext(conn);
+    room = room_for_plaintext(conn, size);
     if (room == 0)
         return IO_STARVED;
 

@@ -9,10 +9,10 @@
 
 static BIO_METHOD *method;
 
-static bool take_buffer(struct wire *w)
+static bool take_buffer(struct wire *w, size_t bytes)
 {
     if (w->out == NULL && !w->is_away)
-        w->out = pool_get(w->pool, POOL_LAST_STEP);
+        w->out = pool_get_for(w->pool, POOL_LAST_STEP, bytes);
     w->is_starved = w->out == NULL;
     return !w->is_starved;
 }
@@ -34,9 +34,14 @@ void wire_allow(struct wire *w)
     w->is_paused = false;
 }
 
+size_t wire_room_for(struct wire *w, size_t bytes)
+{
+    return take_buffer(w, bytes) ? buffer_room(w->out) : 0;
+}
+
 size_t wire_room(struct wire *w)
 {
-    return take_buffer(w) ? buffer_room(w->out) : 0;
+    return wire_room_for(w, SIZE_MAX);
 }
 
 enum io_status wire_flush(struct wire *w, bool more)

@@ -64,6 +64,9 @@ enum io_status wire_flush(struct wire *w, bool more);
 /* Bytes that can be gathered without sending; 0 when starved. */
 size_t wire_room(struct wire *w);
 
+/* The same where no more than `bytes` are to be gathered: a small buffer may do. */
+size_t wire_room_for(struct wire *w, size_t bytes);
+
 /* Where the kernel encrypts: have it send some of `bytes`, or all that it can of a pipe. */
 enum io_status wire_send(struct wire *w, const void *bytes, size_t size, size_t *n);
 enum io_status wire_splice(struct wire *w, struct pipe *from, size_t *n);

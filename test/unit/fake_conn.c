@@ -106,6 +106,11 @@ enum io_status conn_splice_out(struct conn *c, struct pipe *from, size_t *n)
     return IO_OK;
 }
 
+size_t conn_room(const struct conn *c)
+{
+    return fake_of(c)->room;
+}
+
 bool conn_is_blocked(const struct conn *c)
 {
     return fake_of(c)->is_blocked;

@@ -27,6 +27,7 @@ struct fake_conn {
     unsigned read_calls;
     bool is_shut;
     bool is_blocked;
+    size_t room;  /* of the target's socket */
     bool splices; /* offers splice(2) */
     size_t asked; /* by the last splice: the most it was to give */
 };

@@ -224,6 +224,38 @@ static void a_burst_leaves_no_memory_behind(void **state)
     assert_int_equal(__sanitizer_get_current_allocated_bytes(), before);
 }
 
+static void few_bytes_take_a_small_buffer(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t small_bytes, bytes, size;
+    } rows[] = {
+        { "none are small", 0, 1, SIZE },
+        { "fits", 4, 1, 4 },
+        { "fits exactly", 4, 4, 4 },
+        { "does not fit", 4, 5, SIZE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buffer *large, *b;
+        struct pool pool;
+
+        pool_init(&pool, SIZE, 2, 2);
+        pool.small_bytes = rows[i].small_bytes;
+        b = pool_get_for(&pool, POOL_LAST_STEP, rows[i].bytes);
+        row_assert_int(&rows[i], b->size, rows[i].size);
+        large = pool_get(&pool, POOL_LAST_STEP);
+        row_assert_int(&rows[i], large->size, SIZE);
+        row_assert(&rows[i], pool_get_for(&pool, POOL_LAST_STEP, 1) == NULL);
+        pool_put(&pool, large);
+        pool_put(&pool, b);
+        row_assert(&rows[i], pool_get_for(&pool, POOL_LAST_STEP, rows[i].bytes) == b);
+        pool_put(&pool, b);
+        pool_deinit(&pool);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_buffer_comes_empty),
         cmocka_unit_test(the_ceiling_holds),
         cmocka_unit_test(the_last_ones_are_for_the_last_steps),
+        cmocka_unit_test(few_bytes_take_a_small_buffer),
         cmocka_unit_test(a_burst_leaves_no_memory_behind),
     };
 

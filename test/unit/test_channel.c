@@ -420,6 +420,43 @@ static void a_pipe_with_bytes_is_not_used_again(void **state)
     pipe_pool_deinit(&pool);
 }
 
+/* Of the pool, for the next read. */
+static void the_size_of_a_buffer(void **state)
+{
+    enum { LARGE = 40000, SMALL = 17000 };
+    static const struct {
+        const char *name;
+        bool has_much;
+        size_t room, headroom;
+        size_t size;
+    } sizes[] = {
+        { "at the start", false, SIZE_MAX, 0, SMALL },
+        { "much came last", true, SIZE_MAX, 0, LARGE },
+        { "much came, and the target takes as much", true, LARGE, 0, LARGE },
+        { "much came, and the target takes less", true, LARGE - 1, 0, SMALL },
+        { "the target takes nothing", true, 0, 0, SMALL },
+        { "a head may come", false, 0, 8, LARGE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        static const struct fake_step reads[] = { GIVES("abc"), SAYS(IO_IDLE) };
+        struct fixture f;
+
+        start(&f, 1);
+        f.pool.buffer_bytes = LARGE;
+        f.pool.small_bytes = SMALL;
+        f.source.reads = reads;
+        f.target.room = sizes[i].room;
+        f.ch.has_much = sizes[i].has_much;
+        f.ch.headroom = sizes[i].headroom;
+        row_assert_int(&sizes[i], channel_fill(&f.ch), IO_OK);
+        row_assert_int(&sizes[i], f.ch.buffer->size, sizes[i].size);
+        row_assert(&sizes[i], !f.ch.has_much);
+        finish(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +467,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_spliced_is_copied),
         cmocka_unit_test(a_source_that_ends_while_spliced_is_shut),
         cmocka_unit_test(a_pipe_with_bytes_is_not_used_again),
+        cmocka_unit_test(the_size_of_a_buffer),
         cmocka_unit_test(scripts),
         cmocka_unit_test(a_blocked_target_reads_nothing),
         cmocka_unit_test(a_channel_without_a_buffer_starves),
