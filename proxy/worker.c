@@ -7,6 +7,7 @@
 #include "proxy/exit.h"
 #include "proxy/session_set.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 
 enum {
     ACCEPT_AGAIN_MS = 100,
+    TIDY_MS = 1000,        /* without a buffer in use, before memory is given back */
     TIMER_SLACK_NS = 1000, /* a short sleep is to be no longer than it says */
 };
 
@@ -25,6 +27,9 @@ struct worker {
     struct watch libuv; /* what the loop waits for, within the poller */
     uv_poll_t control;
     uv_timer_t accept_again;
+    uv_timer_t tidy;
+    size_t tidied_count; /* the pool's put_count when memory was given back last */
+    size_t seen_count;   /* and when the timer looked last */
     struct session_set sessions;
     struct batch batch;
     struct acceptor *acceptors;
@@ -73,6 +78,7 @@ static void finish_if_drained(struct worker *w)
         return;
     w->is_finished = true;
     uv_close((uv_handle_t *)&w->accept_again, NULL);
+    uv_close((uv_handle_t *)&w->tidy, NULL);
     uv_close((uv_handle_t *)&w->control, NULL);
 }
 
@@ -165,7 +171,7 @@ static int start(struct worker *w)
     const char ready = CONTROL_READY;
 
     if (poller_init(&w->poller) < 0 || uv_loop_init(&w->loop) < 0 ||
-        uv_timer_init(&w->loop, &w->accept_again) < 0)
+        uv_timer_init(&w->loop, &w->accept_again) < 0 || uv_timer_init(&w->loop, &w->tidy) < 0)
         return -1;
     session_set_init(&w->sessions, &w->loop, &w->poller, o->buffers_max, o->pipes_max);
     w->sessions.stats = o->stats;
@@ -180,6 +186,29 @@ static int start(struct worker *w)
         start_accepting(w) < 0)
         return -1;
     return send(o->control_fd, &ready, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/* After a burst most of the heap is free, but between what is not. That takes milliseconds
+ * to give back, so it waits until nothing moves. */
+static void on_tidy(uv_timer_t *timer)
+{
+    struct worker *w = container_of(timer, struct worker, tidy);
+    size_t count = w->sessions.pool.put_count;
+
+    if (count != w->seen_count) {
+        w->seen_count = count;
+        (void)uv_timer_start(&w->tidy, on_tidy, TIDY_MS, 0);
+        return;
+    }
+    w->tidied_count = count;
+    (void)malloc_trim(0);
+}
+
+static void tidy_later(struct worker *w)
+{
+    if (w->sessions.pool.put_count != w->tidied_count && !w->is_finished &&
+        !uv_is_active((uv_handle_t *)&w->tidy))
+        (void)uv_timer_start(&w->tidy, on_tidy, TIDY_MS, 0);
 }
 
 /* Streams with small messages are let gather, but for whoever has something to do now. */
@@ -207,6 +236,7 @@ static void run(struct worker *w)
             uv_update_time(&w->loop);
             poller_dispatch(&w->poller);
             session_set_turn(&w->sessions);
+            tidy_later(w);
         } while (!w->is_libuv_due && uv_backend_timeout(&w->loop) != 0);
     }
 }
