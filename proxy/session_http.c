@@ -56,7 +56,8 @@ static void end_idle(struct session *s)
     if (s->in.state != CHANNEL_OPEN)
         session_end(s, conn_is_truncated(&s->client) ? END_CLIENT_TRUNCATED : END_CLIENT_CLOSED,
                     NULL);
-    else if (exchange_is_draining(x) && x->count > 0 && channel_held(&s->in) == 0)
+    else if (exchange_is_draining(x) && x->count > 0 && channel_held(&s->in) == 0 &&
+             !conn_is_blocked(&s->client)) /* else the last response is still on its way */
         session_end(s, END_FINISHED, NULL);
 }
 

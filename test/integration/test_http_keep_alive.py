@@ -6,8 +6,9 @@ import signal
 import pytest
 
 from lib.messages import ask, get, ok, post, read_request, read_response, refusal
+from lib.proxy import refuses_new_connections
 from lib.recorder import Recorder
-from lib.waiting import Stopwatch
+from lib.waiting import Stopwatch, until
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_term_lets_an_answer_in_flight_be_the_last(start_proxy, backend, any_tls
     client.send(get("/second"))
     read_request(server)
     proxy.signal(signal.SIGTERM)
-    proxy.wait_for_log("stopping")
+    until(lambda: refuses_new_connections(proxy), "no listener any more: the worker has been told")
     server.send(ok(b"whole"))
     response = read_response(client)
     assert response.body == b"whole" and response.wants_close
@@ -204,7 +205,7 @@ def test_term_lets_a_body_in_flight_arrive(start_proxy, backend, any_tls):
     server.send(ok(body)[:1000])
     client.unread = client.receive()
     proxy.signal(signal.SIGTERM)
-    proxy.wait_for_log("stopping")
+    until(lambda: refuses_new_connections(proxy), "no listener any more: the worker has been told")
     server.send(ok(body)[1000:])
     assert read_response(client).body == body
     assert client.end() == "close_notify"
