@@ -16,7 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PUMP_BYTES = 512 * 1024 }; /* each way, before others have their turn */
+enum {
+    PUMP_BYTES = 512 * 1024, /* each way, before others have their turn */
+    STREAM_MS = 250,         /* who still moves bytes then has more to come */
+};
 
 static const char no_memory[] = "memory has run out";
 
@@ -257,6 +260,9 @@ static void note_moved(struct session *s, uint64_t bytes)
     uint64_t delay_ns = limits_of(s)->batch_delay_us * 1000;
 
     s->moved_ms = now_of(s);
+    if (s->moved_ms - s->accepted_ms < STREAM_MS)
+        return;
+    s->set->streamed_ms = s->moved_ms;
     if (!is_tunnel(s))
         return;
     if (moved->streams == 0 || delay_ns < moved->delay_ns)
@@ -315,21 +321,11 @@ static enum session_state (*const steps[])(struct session *) = {
     [SESSION_RELAYING] = step_relaying,   [SESSION_ANSWERING] = session_http_step_answering,
 };
 
-/* Whoever has reached his backend is served before those who come. */
-static void note_live(struct session *s)
-{
-    if (s->state != SESSION_RELAYING || s->is_live)
-        return;
-    s->is_live = true;
-    s->set->live_count++;
-}
-
 static void enter(struct session *s, enum session_state next)
 {
     s->state = next;
     s->entered_ms = now_of(s);
     s->moved_ms = s->entered_ms;
-    note_live(s);
     session_log_state(s);
 }
 

@@ -65,7 +65,6 @@ struct session {
     struct channel out;    /* backend -> client */
     struct exchange *http; /* owned; NULL: another protocol */
     bool is_plain;         /* no TLS, on a port where there should be */
-    bool is_live;          /* counted in the set's live_count */
     bool is_dialled;       /* a backend, once at least */
     bool is_answered;      /* HTTP: by ourselves */
     bool is_ending;        /* HTTP: the last response is out, close_notify follows */

@@ -175,7 +175,6 @@ void session_finish(struct session *s)
     enum conn_close to_backend = manner_for(s, &s->in);
 
     session_log_end(s);
-    s->set->live_count -= s->is_live;
     session_release_dial(s);
     if (is_client_sending(s))
         s->discard_until_ms = uv_now(s->set->loop) + DISCARD_MAX_MS;

@@ -10,6 +10,9 @@ enum {
     /* Of one turn, before who is being served is looked after again. A full RSA-2048
      * handshake cannot be divided, and takes longer. */
     HANDSHAKES_NS = 100 * 1000,
+    HANDSHAKES_ALONE_NS = 2 * 1000 * 1000, /* where no stream waits: fewer looks at the sockets */
+
+    STREAMED_MS = 1000, /* a second without a byte of a stream: there is none */
 };
 
 static void on_answer(struct greeter *g, void *session, enum io_status status)
@@ -31,7 +34,7 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
     list_init(&set->greeting);
     list_init(&set->crowd);
     greeter_init(&set->greeter, loop, poller, on_answer);
-    set->live_count = 0;
+    set->streamed_ms = 0;
     set->has_crowd = false;
     list_init(&set->starved);
     for (size_t i = 0; i < STATS_BACKENDS; i++)
@@ -69,16 +72,21 @@ static void serve_ready(struct session_set *set)
         session_step(container_of(node, struct session, turn));
 }
 
-/* Somebody would be kept waiting, by more than one handshake. */
+static bool has_streams(const struct session_set *set)
+{
+    return set->streamed_ms > 0 && uv_now(set->loop) - set->streamed_ms < STREAMED_MS;
+}
+
+/* A stream would be kept waiting, by more than one handshake. */
 static bool has_crowd(const struct session_set *set)
 {
-    return set->live_count > 0 &&
+    return has_streams(set) &&
            (greeter_under_way(&set->greeter) > 0 || !list_is_empty(&set->greeting));
 }
 
 static void serve_greeting(struct session_set *set)
 {
-    uint64_t until_ns = uv_hrtime() + HANDSHAKES_NS;
+    uint64_t until_ns = uv_hrtime() + (has_streams(set) ? HANDSHAKES_NS : HANDSHAKES_ALONE_NS);
     struct list *node;
 
     while ((node = list_take(&set->greeting)) != NULL) {

@@ -48,7 +48,7 @@ struct session_set {
     struct list greeting;
     struct list crowd;
     struct greeter greeter;
-    size_t live_count;       /* sessions that have reached their backend and not ended */
+    uint64_t streamed_ms;    /* when bytes moved last of a session that has been here for a while */
     bool has_crowd;          /* while a handshake steps: let the greeter do what is costly */
     struct batch_turn moved; /* by streams, in this turn of the loop */
     struct list starved;

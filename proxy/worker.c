@@ -16,6 +16,8 @@
 
 enum {
     ACCEPT_AGAIN_MS = 100,
+    KEEP_BYTES = 16 * 1024 * 1024,
+    GROW_BYTES = 1024 * 1024,
     TIDY_MS = 1000,        /* without a buffer in use, before memory is given back */
     TIMER_SLACK_NS = 1000, /* a short sleep is to be no longer than it says */
 };
@@ -241,6 +243,15 @@ static void run(struct worker *w)
     }
 }
 
+/* What a buffer or a handshake needs stays mapped between one and the next: to return it and
+ * have it zeroed again costs a system call or two each time. on_tidy() gives it back. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+    (void)mallopt(M_TOP_PAD, GROW_BYTES);
+}
+
 int worker_run(const struct worker_options *options)
 {
     struct worker *w = calloc(1, sizeof(*w));
@@ -253,6 +264,7 @@ int worker_run(const struct worker_options *options)
         return EXIT_CANNOT_START; /* the process ends: nothing to undo */
     }
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+    keep_memory();
     run(w);
 
     session_set_deinit(&w->sessions);
