@@ -253,6 +253,11 @@ static bool is_tunnel(const struct session *s)
     return s->http == NULL || s->http->is_upgraded;
 }
 
+static bool is_young(const struct session *s)
+{
+    return now_of(s) - s->accepted_ms < STREAM_MS;
+}
+
 /* A stream's bytes, for the worker that decides when to look again. */
 static void note_moved(struct session *s, uint64_t bytes)
 {
@@ -260,7 +265,7 @@ static void note_moved(struct session *s, uint64_t bytes)
     uint64_t delay_ns = limits_of(s)->batch_delay_us * 1000;
 
     s->moved_ms = now_of(s);
-    if (s->moved_ms - s->accepted_ms < STREAM_MS)
+    if (is_young(s))
         return;
     s->set->streamed_ms = s->moved_ms;
     if (!is_tunnel(s))
@@ -386,13 +391,19 @@ void session_stop(struct session *s, enum end_reason reason)
     session_linger(s);
 }
 
+/* A crowd not only shakes hands: it dials, says its first words, and may leave at once. */
+static bool gives_way(const struct session *s)
+{
+    return is_young(s) && list_is_empty(&s->turn) && session_set_has_streams(s->set);
+}
+
 static void on_event(struct conn *c)
 {
     struct session *s = c->owner;
 
     if (s->end != END_NONE)
         session_linger(s);
-    else if (s->state == SESSION_HANDSHAKE)
+    else if (s->state == SESSION_HANDSHAKE || gives_way(s))
         session_set_greet(s->set, &s->turn);
     else
         session_step(s);

@@ -72,7 +72,7 @@ static void serve_ready(struct session_set *set)
         session_step(container_of(node, struct session, turn));
 }
 
-static bool has_streams(const struct session_set *set)
+bool session_set_has_streams(const struct session_set *set)
 {
     return set->streamed_ms > 0 && uv_now(set->loop) - set->streamed_ms < STREAMED_MS;
 }
@@ -80,13 +80,14 @@ static bool has_streams(const struct session_set *set)
 /* A stream would be kept waiting, by more than one handshake. */
 static bool has_crowd(const struct session_set *set)
 {
-    return has_streams(set) &&
+    return session_set_has_streams(set) &&
            (greeter_under_way(&set->greeter) > 0 || !list_is_empty(&set->greeting));
 }
 
 static void serve_greeting(struct session_set *set)
 {
-    uint64_t until_ns = uv_hrtime() + (has_streams(set) ? HANDSHAKES_NS : HANDSHAKES_ALONE_NS);
+    uint64_t until_ns =
+        uv_hrtime() + (session_set_has_streams(set) ? HANDSHAKES_NS : HANDSHAKES_ALONE_NS);
     struct list *node;
 
     while ((node = list_take(&set->greeting)) != NULL) {

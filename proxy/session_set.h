@@ -29,12 +29,12 @@
 #include <uv.h>
 
 enum {
-    /* A socket gives up to this much for each receive, and TLS records are
-     * gathered into as much for each send. Twice 64 kB measured better than
-     * once: fewer wake-ups of both ends (doc/decisions). */
-    SESSION_BUFFER_BYTES = 128 * 1024,
+    /* Eight records: a socket gives as much text for each receive, and they are gathered
+     * for one send. Twice 64 kB measured better than once: fewer wake-ups of both
+     * ends (doc/decisions/0003). */
+    SESSION_BUFFER_BYTES = 8 * TLS_RECORD_BYTES,
     /* One record; for few bytes, and for a client that takes few. */
-    SESSION_SMALL_BYTES = TLS_BUFFER_BYTES_MIN,
+    SESSION_SMALL_BYTES = TLS_RECORD_BYTES,
     SESSION_BUFFERS_MORE = 64, /* on top of what memory allows: for the smallest machine */
 };
 
@@ -73,6 +73,9 @@ void session_set_end_all(struct session_set *set, enum end_reason reason);
 
 /* Free the pool; no session may be left. */
 void session_set_deinit(struct session_set *set);
+
+/* Somebody moves bytes who has been here for a while. */
+bool session_set_has_streams(const struct session_set *set);
 
 /* Somebody waits for a turn: the loop must not sleep. */
 bool session_set_is_busy(const struct session_set *set);

@@ -18,11 +18,6 @@
 #include <time.h>
 
 enum {
-    /* A record's frame: 5 bytes of header, and up to 256 of IV, tag, padding
-     * and inner type (RFC 8446, 5.2; less in practice). */
-    FRAME_BYTES = 5 + 256,
-    RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH + FRAME_BYTES,
-
     RECORDS_AT_ONCE = 64, /* of one read; each may hold a single byte */
 
     /* Handshake messages of a client that has done its handshake, in a second: KeyUpdates
@@ -58,7 +53,7 @@ struct tls_conn *tls_conn_new(struct tls_context *context, int fd, struct pool *
     struct tls_conn *conn = calloc(1, sizeof(*conn));
     BIO *bio;
 
-    assert(pool->buffer_bytes >= TLS_BUFFER_BYTES_MIN);
+    assert(pool->buffer_bytes >= TLS_RECORD_BYTES);
     if (conn == NULL)
         return NULL;
     conn->context = context;
@@ -270,14 +265,14 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
 /* How much plaintext fits into the wire as whole records; 0 when starved. */
 static size_t room_for_plaintext(struct tls_conn *conn, size_t size)
 {
-    bool is_single = size <= SSL3_RT_MAX_PLAIN_LENGTH && !conn->wants_ticket;
+    bool is_single = size <= TLS_TEXT_BYTES && !conn->wants_ticket;
     size_t records =
-        (is_single ? wire_room_for(&conn->wire, RECORD_BYTES) : wire_room(&conn->wire)) /
-        RECORD_BYTES;
+        (is_single ? wire_room_for(&conn->wire, TLS_RECORD_BYTES) : wire_room(&conn->wire)) /
+        TLS_RECORD_BYTES;
 
     if (conn->wants_ticket && records > 1)
         records--;
-    return records * SSL3_RT_MAX_PLAIN_LENGTH;
+    return records * TLS_TEXT_BYTES;
 }
 
 /* To send a ticket OpenSSL also takes a buffer to read into, and gives it back

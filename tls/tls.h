@@ -25,8 +25,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a pool's buffer must hold at least: one TLS record and its frame. */
-enum { TLS_BUFFER_BYTES_MIN = 17 * 1024 };
+/* The most that a record carries, and that it takes with its frame: 5 bytes of header, and up to
+ * 256 of IV, tag, padding and inner type (RFC 8446, 5.2; less in practice). A pool's
+ * buffer must hold one at least. */
+enum { TLS_TEXT_BYTES = 16 * 1024, TLS_RECORD_BYTES = TLS_TEXT_BYTES + 5 + 256 };
 
 struct tls_certificate;
 struct tls_context;

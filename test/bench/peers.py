@@ -47,7 +47,7 @@ class Server:
         except AssertionError as error:
             self.close()
             raise RuntimeError(f"{error}\n{self.log.read_text()}") from None
-        self.idle_files = self.files()
+        self.idle_sockets = self.sockets()
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -69,11 +69,11 @@ class Server:
         """Those whose memory grows with connections."""
         return self.workers() or [self.process.pid]
 
-    def files(self):
-        return sum(len(open_files(pid)) for pid in self.pids())
+    def sockets(self):
+        return sum(name.startswith("socket:") for pid in self.pids() for name in open_files(pid))
 
     def is_idle(self):
-        return self.files() <= self.idle_files
+        return self.sockets() <= self.idle_sockets
 
     def close(self):
         if self.process.poll() is None:

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 
 import pytest
 
@@ -175,12 +176,21 @@ def say_hello(proxy, context, count):
     return crowd
 
 
+def keep_moving(client, server, seconds):
+    """Bytes of a stream, one after the other."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        server.send(b"x")
+        assert client.read(1) == b"x"
+
+
 @pytest.fixture
 def crowded(start_proxy, backend, any_tls):
     """One worker with a live stream: what is costly in other handshakes is done in a second thread."""
     proxy = start_proxy(proxy={"workers": 1}, rtmp_backend=backend.address)
     stream = proxy.connect(any_tls)
     proxy.stream = stream, roundtrip(stream, backend)
+    keep_moving(*proxy.stream, 0.3)  # it is a stream after a quarter of a second
     assert threads(proxy) == 1
     return proxy
 
@@ -197,6 +207,15 @@ def test_a_crowd_is_greeted_in_a_thread(crowded, backend, any_tls):
     assert threads(crowded) == 2
 
 
+def test_short_sessions_alone_need_no_thread(start_proxy, backend, any_tls):
+    """Who has just come, and may leave at once, is no stream yet."""
+    proxy = start_proxy(proxy={"workers": 1}, rtmp_backend=backend.address)
+    for client in say_hello(proxy, any_tls, 60):
+        client.handshake()
+        roundtrip(client, backend)
+    assert threads(proxy) == 1
+
+
 def test_who_leaves_the_crowd_is_let_go(crowded, backend, any_tls):
     crowd = say_hello(crowded, any_tls, 60)
     for client in crowd[::2]:
@@ -211,7 +230,8 @@ def test_who_leaves_the_crowd_is_let_go(crowded, backend, any_tls):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_amid_a_crowd(start_proxy, backend, any_tls, number):
     proxy = start_proxy(proxy={"workers": 1, "stop_timeout": "2s"}, rtmp_backend=backend.address)
-    roundtrip(proxy.connect(any_tls), backend)
+    stream = proxy.connect(any_tls)
+    keep_moving(stream, roundtrip(stream, backend), 0.3)
     say_hello(proxy, any_tls, 60)
     proxy.signal(number)
     assert proxy.wait_for_exit() == 0

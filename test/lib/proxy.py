@@ -180,8 +180,8 @@ class Proxy:
         return until(holder, "a worker that has accepted the client")
 
     def descriptors(self):
-        """All that sessions may have; a few pipes are kept for the next ones."""
-        return sum(not name.startswith("pipe:") for pid in self.workers() for name in open_files(pid))
+        """All sockets; pipes are kept for the next sessions, and the greeter has an eventfd."""
+        return sum(name.startswith("socket:") for pid in self.workers() for name in open_files(pid))
 
     def wait_for_idle_descriptors(self):
         until(lambda: self.descriptors() <= self.idle_descriptors, "the descriptors of ended sessions closed")
