@@ -5,7 +5,15 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-enum { RETRY_FIRST_MS = 25, RETRY_LONGEST_MS = 400 };
+enum {
+    RETRY_FIRST_MS = 25,
+    RETRY_LONGEST_MS = 400,
+
+    /* Of a backend on this machine nothing is under way, so a queue is of use only while we do
+     * not look. Linux takes twice that, for what is around the bytes (socket(7)); left alone it
+     * would let as many megabytes wait as a client is behind. */
+    LOCAL_RECEIVED_BYTES = 192 * 1024,
+};
 
 const struct addr *backend_address(const struct backend *backend, unsigned attempt)
 {
@@ -25,6 +33,7 @@ enum io_status backend_dial(const struct backend *backend, unsigned attempt, int
 {
     const struct addr *a = backend_address(backend, attempt);
     const int on = 1;
+    const int received_bytes = LOCAL_RECEIVED_BYTES;
     int rc;
 
     *fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -33,6 +42,8 @@ enum io_status backend_dial(const struct backend *backend, unsigned attempt, int
         return IO_ERROR;
     }
     (void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (addr_is_loopback(a))
+        (void)setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &received_bytes, sizeof(received_bytes));
     rc = connect(*fd, (const struct sockaddr *)&a->storage, a->len);
     if (rc < 0 && errno == EINPROGRESS) /* on loopback it is done by now: ask again */
         rc = connect(*fd, (const struct sockaddr *)&a->storage, a->len);

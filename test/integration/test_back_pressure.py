@@ -1,5 +1,8 @@
 """One side is slower than the other: the proxy stops reading, keeps little, and loses nothing."""
 
+import re
+import subprocess
+
 import pytest
 
 from lib.backends import Flood
@@ -40,6 +43,25 @@ def test_a_client_that_never_reads(start_proxy, backend, any_tls):
     data = numbered(4 * MIB)
     with meanwhile(lambda: server.send(data), server.fin):
         assert client.read_to_end() == data
+
+
+def receive_buffer_of(server):
+    """Bytes that the kernel may hold of what this backend has sent, at the proxy's end of the connection."""
+    host, port = server.sock.getsockname()[:2]
+    line = subprocess.run(["ss", "-HOtnm", "state", "established", "dst", f"{host}:{port}"],
+                          check=True, capture_output=True, text=True).stdout
+    return int(re.search(r"skmem:\(r\d+,rb(\d+),", line)[1])
+
+
+def test_a_near_backend_waits_with_what_a_client_does_not_take(start_proxy, backend, any_tls):
+    """While bytes flow the kernel would let the queue in front of the proxy grow to many megabytes."""
+    proxy = start_proxy(build="plain", protocols="tunnel", tunnel_backend=backend.address)
+    client, server = proxy.connect(any_tls), backend.accept()
+    with meanwhile(lambda: server.send(bytes(32 * MIB))):
+        for _ in range(32):
+            client.read(MIB)
+    server.send_until_stuck(quiet=0.2)
+    assert receive_buffer_of(server) < MIB / 2
 
 
 def test_streams_at_full_speed_do_not_starve_a_small_exchange(start_proxy, closing, echo, any_tls, start_program):
