@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,22 +10,18 @@ enum { HOST_BYTES = 256 };
 
 static struct addr from_ipv4(struct in_addr host, uint16_t port)
 {
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = host, .sin_port = htons(port) };
-    struct addr a = { .len = sizeof(in) };
-
-    memcpy(&a.storage, &in, sizeof(in));
-    return a;
+    return (struct addr){
+        .v4 = { .sin_family = AF_INET, .sin_addr = host, .sin_port = htons(port) },
+        .len = sizeof(struct sockaddr_in),
+    };
 }
 
 static struct addr from_ipv6(struct in6_addr host, uint16_t port)
 {
-    struct sockaddr_in6 in = { .sin6_family = AF_INET6,
-                               .sin6_addr = host,
-                               .sin6_port = htons(port) };
-    struct addr a = { .len = sizeof(in) };
-
-    memcpy(&a.storage, &in, sizeof(in));
-    return a;
+    return (struct addr){
+        .v6 = { .sin6_family = AF_INET6, .sin6_addr = host, .sin6_port = htons(port) },
+        .len = sizeof(struct sockaddr_in6),
+    };
 }
 
 static int parse_port(const char *text, uint16_t *port, struct error *err)
@@ -104,6 +99,17 @@ int addr_parse_listen(const char *text, struct addr out[2], struct error *err)
         err, "\"%s\" is no address; write *:PORT, 192.0.2.1:PORT or [2001:db8::1]:PORT", text);
 }
 
+bool addr_take(const struct sockaddr *from, struct addr *out)
+{
+    *out = (struct addr){ .len = 0 };
+    if (from->sa_family == AF_INET)
+        out->len = sizeof(out->v4);
+    else if (from->sa_family == AF_INET6)
+        out->len = sizeof(out->v6);
+    memcpy(&out->any, from, out->len);
+    return out->len > 0;
+}
+
 static int look_up(const char *host, uint16_t port, struct addr *out, size_t max, struct error *err)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
@@ -114,10 +120,8 @@ static int look_up(const char *host, uint16_t port, struct addr *out, size_t max
     if (rc != 0)
         return error_set(err, "\"%s\" cannot be resolved: %s", host, gai_strerror(rc));
     for (const struct addrinfo *ai = found; ai != NULL && (size_t)n < max; ai = ai->ai_next) {
-        if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6)
+        if (!addr_take(ai->ai_addr, &out[n]))
             continue;
-        memcpy(&out[n].storage, ai->ai_addr, ai->ai_addrlen);
-        out[n].len = ai->ai_addrlen;
         addr_set_port(&out[n], port);
         n++;
     }
@@ -146,16 +150,12 @@ const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES])
 {
     char host[INET6_ADDRSTRLEN];
 
-    if (a->storage.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)&a->storage;
-
-        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        (void)snprintf(out, ADDR_TEXT_BYTES, "%s:%u", host, ntohs(in->sin_port));
-    } else if (a->storage.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)&a->storage;
-
-        (void)inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
-        (void)snprintf(out, ADDR_TEXT_BYTES, "[%s]:%u", host, ntohs(in->sin6_port));
+    if (a->any.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &a->v4.sin_addr, host, sizeof(host));
+        (void)snprintf(out, ADDR_TEXT_BYTES, "%s:%u", host, ntohs(a->v4.sin_port));
+    } else if (a->any.sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &a->v6.sin6_addr, host, sizeof(host));
+        (void)snprintf(out, ADDR_TEXT_BYTES, "[%s]:%u", host, ntohs(a->v6.sin6_port));
     } else {
         (void)snprintf(out, ADDR_TEXT_BYTES, "-");
     }
@@ -164,62 +164,50 @@ const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES])
 
 bool addr_is_equal(const struct addr *a, const struct addr *b)
 {
-    return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
+    return a->len == b->len && memcmp(&a->any, &b->any, a->len) == 0;
 }
 
 bool addr_is_wildcard(const struct addr *a)
 {
-    const struct sockaddr_in *v4 = (const void *)&a->storage;
-    const struct sockaddr_in6 *v6 = (const void *)&a->storage;
-
-    return a->storage.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
-                                           : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+    return a->any.sa_family == AF_INET ? a->v4.sin_addr.s_addr == htonl(INADDR_ANY)
+                                       : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
 }
 
 bool addr_is_loopback(const struct addr *a)
 {
-    const struct sockaddr_in *v4 = (const void *)&a->storage;
-    const struct sockaddr_in6 *v6 = (const void *)&a->storage;
-
-    return a->storage.ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
-                                           : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    return a->any.sa_family == AF_INET ? ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                       : IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
 }
 
 uint16_t addr_port(const struct addr *a)
 {
-    const struct sockaddr_in *v4 = (const void *)&a->storage;
-    const struct sockaddr_in6 *v6 = (const void *)&a->storage;
-
-    return ntohs(a->storage.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
+    return ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
 }
 
 void addr_set_port(struct addr *a, uint16_t port)
 {
-    struct sockaddr_in *v4 = (void *)&a->storage;
-    struct sockaddr_in6 *v6 = (void *)&a->storage;
-
-    if (a->storage.ss_family == AF_INET)
-        v4->sin_port = htons(port);
+    if (a->any.sa_family == AF_INET)
+        a->v4.sin_port = htons(port);
     else
-        v6->sin6_port = htons(port);
+        a->v6.sin6_port = htons(port);
 }
 
 /* The address in network order, and its length in bytes. */
 static const unsigned char *host_bytes(const struct addr *a, size_t *n)
 {
-    if (a->storage.ss_family == AF_INET6) {
+    if (a->any.sa_family == AF_INET6) {
         *n = sizeof(struct in6_addr);
-        return ((const struct sockaddr_in6 *)&a->storage)->sin6_addr.s6_addr;
+        return a->v6.sin6_addr.s6_addr;
     }
     *n = sizeof(struct in_addr);
-    return (const unsigned char *)&((const struct sockaddr_in *)&a->storage)->sin_addr;
+    return (const unsigned char *)&a->v4.sin_addr;
 }
 
 const char *addr_print_host(const struct addr *a, char out[ADDR_TEXT_BYTES])
 {
     size_t n;
 
-    if (inet_ntop(a->storage.ss_family, host_bytes(a, &n), out, ADDR_TEXT_BYTES) == NULL)
+    if (inet_ntop(a->any.sa_family, host_bytes(a, &n), out, ADDR_TEXT_BYTES) == NULL)
         out[0] = '\0';
     return out;
 }
@@ -273,7 +261,7 @@ bool addr_prefix_contains(const struct addr_prefix *prefix, const struct addr *a
     const unsigned char *base = host_bytes(&prefix->base, &n);
     const unsigned char *host = host_bytes(a, &n);
 
-    if (prefix->base.storage.ss_family != a->storage.ss_family)
+    if (prefix->base.any.sa_family != a->any.sa_family)
         return false;
     for (unsigned i = 0; i < prefix->bits; i++)
         if (((base[i / 8] ^ host[i / 8]) & 0x80u >> i % 8) != 0)

@@ -8,13 +8,19 @@
 
 #include "base/error.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
+/* IPv4's or IPv6's; no other family has a place here. */
 struct addr {
-    struct sockaddr_storage storage;
+    union {
+        struct sockaddr_in6 v6; /* first, being the longest: an initialiser clears them all */
+        struct sockaddr_in v4;
+        struct sockaddr any; /* its sa_family tells which; this is what system calls take */
+    };
     socklen_t len;
 };
 
@@ -35,6 +41,9 @@ int addr_parse_listen(const char *text, struct addr out[2], struct error *err);
 /* An address to connect to; a name is looked up (and blocks while it is).
  * Returns how many were written to `out`, 1 to `max`, or -1. Port 0 is refused. */
 int addr_resolve(const char *text, struct addr *out, size_t max, struct error *err);
+
+/* One that the system gave, of whatever family; false if it is neither IPv4's nor IPv6's. */
+bool addr_take(const struct sockaddr *from, struct addr *out);
 
 /* "127.0.0.1:1935", "[::1]:1935". Always terminated. Returns `out`. */
 const char *addr_print(const struct addr *a, char out[ADDR_TEXT_BYTES]);

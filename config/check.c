@@ -252,7 +252,7 @@ static void check_listen(struct listener_config *l, struct complaints *c)
 static bool collides(const struct addr *a, const struct addr *b)
 {
     return addr_port(a) != 0 && addr_port(a) == addr_port(b) &&
-           a->storage.ss_family == b->storage.ss_family &&
+           a->any.sa_family == b->any.sa_family &&
            (addr_is_equal(a, b) || addr_is_wildcard(a) || addr_is_wildcard(b));
 }
 
@@ -280,8 +280,7 @@ static bool reaches(const struct addr *a, const struct addr *listener)
 {
     return addr_is_equal(a, listener) ||
            (addr_is_wildcard(listener) && (addr_is_loopback(a) || addr_is_wildcard(a)) &&
-            addr_port(a) == addr_port(listener) &&
-            a->storage.ss_family == listener->storage.ss_family);
+            addr_port(a) == addr_port(listener) && a->any.sa_family == listener->any.sa_family);
 }
 
 /* A backend that is a listener of ours would be dialled by ourselves, for ever. */

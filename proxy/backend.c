@@ -36,7 +36,7 @@ enum io_status backend_dial(const struct backend *backend, unsigned attempt, int
     const int received_bytes = LOCAL_RECEIVED_BYTES;
     int rc;
 
-    *fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0) {
         *error = errno;
         return IO_ERROR;
@@ -44,9 +44,9 @@ enum io_status backend_dial(const struct backend *backend, unsigned attempt, int
     (void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (addr_is_loopback(a))
         (void)setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &received_bytes, sizeof(received_bytes));
-    rc = connect(*fd, (const struct sockaddr *)&a->storage, a->len);
+    rc = connect(*fd, &a->any, a->len);
     if (rc < 0 && errno == EINPROGRESS) /* on loopback it is done by now: ask again */
-        rc = connect(*fd, (const struct sockaddr *)&a->storage, a->len);
+        rc = connect(*fd, &a->any, a->len);
     if (rc == 0 || errno == EISCONN)
         return IO_OK;
     if (errno == EALREADY)

@@ -120,10 +120,10 @@ static struct addr loopback_for(const struct addr *address)
 
     if (!addr_is_wildcard(address))
         return a;
-    if (a.storage.ss_family == AF_INET)
-        ((struct sockaddr_in *)&a.storage)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (a.any.sa_family == AF_INET)
+        a.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     else
-        ((struct sockaddr_in6 *)&a.storage)->sin6_addr = in6addr_loopback;
+        a.v6.sin6_addr = in6addr_loopback;
     return a;
 }
 

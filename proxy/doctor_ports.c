@@ -39,14 +39,8 @@ struct dials {
 
 static bool is_other_address(const struct ifaddrs *i, struct addr *out)
 {
-    int family = i->ifa_addr != NULL ? i->ifa_addr->sa_family : AF_UNSPEC;
-
-    if ((family != AF_INET && family != AF_INET6) || (i->ifa_flags & IFF_UP) == 0)
-        return false;
-    *out = (struct addr){ .len = family == AF_INET ? sizeof(struct sockaddr_in)
-                                                   : sizeof(struct sockaddr_in6) };
-    memcpy(&out->storage, i->ifa_addr, out->len);
-    return !addr_is_loopback(out);
+    return i->ifa_addr != NULL && (i->ifa_flags & IFF_UP) != 0 && addr_take(i->ifa_addr, out) &&
+           !addr_is_loopback(out);
 }
 
 static bool is_own(const struct ifaddrs *all, const struct addr *address)
@@ -73,7 +67,7 @@ static bool is_listeners(const struct doctor *d, const struct addr *address)
             if (addr_is_equal(&l->addresses[k], address) ||
                 (addr_is_wildcard(&l->addresses[k]) &&
                  addr_port(&l->addresses[k]) == addr_port(address) &&
-                 l->addresses[k].storage.ss_family == address->storage.ss_family))
+                 l->addresses[k].any.sa_family == address->any.sa_family))
                 return true;
     }
     return false;
@@ -123,9 +117,9 @@ static void start(struct dial *dial, struct pollfd *fd)
     const struct addr *to = &dial->address;
 
     fd->events = POLLOUT;
-    fd->fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd->fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     dial->error = fd->fd < 0 ? errno : ETIMEDOUT;
-    if (fd->fd >= 0 && connect(fd->fd, (const struct sockaddr *)&to->storage, to->len) == 0)
+    if (fd->fd >= 0 && connect(fd->fd, &to->any, to->len) == 0)
         dial->error = 0;
     else if (fd->fd >= 0 && errno != EINPROGRESS)
         dial->error = errno;

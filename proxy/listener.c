@@ -26,7 +26,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
     const int on = 1;
     const int unsent_bytes = CONN_UNSENT_BYTES;
     const int defer_s = 1; /* a client speaks first: accept it together with its first bytes */
-    int family = address->storage.ss_family;
+    int family = address->any.sa_family;
 
     l->requested = *address;
     l->address = *address;
@@ -44,8 +44,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
     if (family == AF_INET6)
         (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 
-    if (bind(l->fd, (const struct sockaddr *)&address->storage, address->len) < 0 ||
-        listen(l->fd, BACKLOG) < 0) {
+    if (bind(l->fd, &address->any, address->len) < 0 || listen(l->fd, BACKLOG) < 0) {
         int error = errno;
 
         listener_close(l);
@@ -54,7 +53,7 @@ int listener_open(struct listener *l, const struct addr *address, bool is_option
         return error_set(err, "cannot listen on %s: %s", addr_print(address, text),
                          strerror(error));
     }
-    (void)getsockname(l->fd, (struct sockaddr *)&l->address.storage, &l->address.len);
+    (void)getsockname(l->fd, &l->address.any, &l->address.len);
     return 0;
 }
 
@@ -74,7 +73,7 @@ static bool has_room(const struct acceptor *a)
 /* False when nothing more can be accepted now. */
 static bool accept_one(struct acceptor *a)
 {
-    struct addr address = { .len = sizeof(address.storage) };
+    struct addr address = { .len = sizeof(address.v6) }; /* the longer of the two */
     int error;
     int fd;
 
@@ -82,8 +81,7 @@ static bool accept_one(struct acceptor *a)
         a->on_full(a);
         return false;
     }
-    fd = accept4(a->fd, (struct sockaddr *)&address.storage, &address.len,
-                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+    fd = accept4(a->fd, &address.any, &address.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0 && session_open(a->set, a->front, fd, &address) == 0) {
         a->is_warned = false;
         return true;

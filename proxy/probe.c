@@ -58,7 +58,7 @@ static int await_connection(struct probe *p)
 
 static int connect_to(struct probe *p, const struct addr *to)
 {
-    if (connect(p->fd, (const struct sockaddr *)&to->storage, to->len) == 0)
+    if (connect(p->fd, &to->any, to->len) == 0)
         return 0;
     if (errno == EINPROGRESS)
         return await_connection(p);
@@ -70,7 +70,7 @@ int probe_open(struct probe *p, const struct addr *to, uint64_t run_ms)
 {
     *p = (struct probe){ .run_ms = run_ms };
     probe_begin(p);
-    p->fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    p->fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->fd < 0) {
         p->error = errno;
         return fail(p, strerror(p->error));

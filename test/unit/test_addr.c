@@ -200,6 +200,37 @@ static void ports(void **state)
     }
 }
 
+static void take_what_the_system_gave(void **state)
+{
+    static const struct {
+        const char *name;
+        sa_family_t family;
+        const char *result; /* NULL: refused */
+    } rows[] = {
+        { "IPv4", AF_INET, "192.0.2.1:1" },
+        { "IPv6", AF_INET6, "[2001:db8::1]:2" },
+        { "a socket in the file system", AF_UNIX, NULL },
+        { "an interface", AF_PACKET, NULL },
+        { "none", AF_UNSPEC, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct addr a[2], expected[2];
+        struct error err;
+        const char *text = rows[i].result != NULL ? rows[i].result : "[2001:db8::1]:2";
+        bool is_taken;
+
+        row_assert_int(&rows[i], addr_parse_listen(text, expected, &err), 1);
+        memset(a, 'x', sizeof(a));
+        expected[0].any.sa_family = rows[i].family;
+        is_taken = addr_take(&expected[0].any, &a[0]);
+        row_assert_int(&rows[i], is_taken, rows[i].result != NULL);
+        if (is_taken)
+            row_assert(&rows[i], addr_is_equal(&a[0], &expected[0]));
+    }
+}
+
 static void print_what_is_no_address(void **state)
 {
     const struct addr none = { .len = 0 };
@@ -219,6 +250,7 @@ int main(void)
         cmocka_unit_test(compare),
         cmocka_unit_test(wildcards),
         cmocka_unit_test(ports),
+        cmocka_unit_test(take_what_the_system_gave),
         cmocka_unit_test(print_what_is_no_address),
     };
 

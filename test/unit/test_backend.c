@@ -58,8 +58,8 @@ static int bind_loopback(struct addr *a)
 
     assert_int_equal(addr_parse_listen("127.0.0.1:0", found, &err), 1);
     *a = found[0];
-    assert_int_equal(bind(fd, (struct sockaddr *)&a->storage, a->len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a->storage, &a->len), 0);
+    assert_int_equal(bind(fd, &a->any, a->len), 0);
+    assert_int_equal(getsockname(fd, &a->any, &a->len), 0);
     return fd;
 }
 

@@ -112,14 +112,13 @@ struct fixture {
 
 static void start(struct fixture *f)
 {
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-
     memset(f, 0, sizeof(*f));
     f->config.max_header_bytes = 1024;
     f->front.config = &f->config;
     f->front.rewrite = (struct rewrite_options){ .forwarded = FORWARDED_OFF, .jnlp = true };
-    memcpy(&f->address.storage, &in, sizeof(in));
-    f->address.len = sizeof(in);
+    f->address.v4.sin_family = AF_INET;
+    f->address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    f->address.len = sizeof(f->address.v4);
     pool_init(&f->pool, BUFFER_BYTES, 4, 0);
     channel_init(&f->in, &f->client.conn, &f->backend.conn, &f->pool, POOL_LAST_STEP);
     channel_init(&f->out, &f->backend.conn, &f->client.conn, &f->pool, POOL_LAST_STEP);

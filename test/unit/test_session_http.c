@@ -62,7 +62,7 @@ static void start(struct fixture *f)
     pool_init(&f->set.pool, BUFFER_BYTES, 4, 0);
     f->s.set = &f->set;
     f->s.front = &f->front;
-    f->s.address.storage.ss_family = AF_INET;
+    f->s.address.any.sa_family = AF_INET;
     channel_init(&f->s.in, &f->client.conn, &f->backend.conn, &f->set.pool, POOL_LAST_STEP);
     channel_init(&f->s.out, &f->backend.conn, &f->client.conn, &f->set.pool, POOL_LAST_STEP);
     f->s.client.tls = (struct tls_conn *)f; /* only its presence counts */
