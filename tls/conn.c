@@ -80,6 +80,7 @@ void tls_conn_free(struct tls_conn *conn)
     wire_drop(&conn->wire);
     verify_forget(&conn->peer);
     SSL_free(conn->ssl);
+    free(conn->hello.name);
     free(conn);
 }
 
@@ -486,7 +487,7 @@ const char *tls_conn_certificate(const struct tls_conn *conn)
 
     if (!conn->is_established)
         return NULL;
-    context_choose(conn->context, conn->hello.name, &choice);
+    context_choose(conn->context, hello_name(&conn->hello), &choice);
     if (SSL_session_reused(conn->ssl) == 1)
         return choice.certificates[0]->name;
     (void)SSL_get_signature_type_nid(conn->ssl, &type);

@@ -100,23 +100,35 @@ static bool is_default(const struct tls_context *context, const struct choice *c
 
 /* ---- callbacks ---- */
 
-/* The server name, before OpenSSL looks at tickets. What is malformed is left
- * for OpenSSL to refuse: 2 bytes of list length, 1 of type (0), 2 of length
- * (RFC 6066, 3). */
+const char *hello_name(const struct hello *hello)
+{
+    return hello->name != NULL ? hello->name : "";
+}
+
+/* The server name, before OpenSSL looks at tickets; called again after a HelloRetryRequest.
+ * What is malformed is left for OpenSSL to refuse: 2 bytes of list length, 1 of type (0),
+ * 2 of length (RFC 6066, 3). Where memory has run out the handshake fails: a client that
+ * said a name must not get the certificate or the ticket of one that said none. */
 static int on_client_hello(SSL *ssl, int *alert, void *user)
 {
     struct hello *hello = SSL_get_app_data(ssl);
     const unsigned char *p;
     size_t n;
 
-    (void)alert;
     (void)user;
-    hello->name[0] = '\0';
+    free(hello->name);
+    hello->name = NULL;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1 || n < 6 || p[2] != 0)
         return SSL_CLIENT_HELLO_SUCCESS;
     n -= 5;
-    if (n != ((size_t)p[3] << 8 | p[4]) || n >= sizeof(hello->name))
+    if (n != ((size_t)p[3] << 8 | p[4]) || n >= SERVER_NAME_BYTES)
         return SSL_CLIENT_HELLO_SUCCESS;
+    hello->name = malloc(n + 1);
+    if (hello->name == NULL) {
+        hello->refusal = "memory has run out";
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
     for (size_t i = 0; i < n; i++)
         hello->name[i] = (char)tolower(p[5 + i]);
     hello->name[n] = '\0';
@@ -130,8 +142,8 @@ static int on_servername(SSL *ssl, int *alert, void *user)
     const struct tls_context *context = user;
     struct hello *hello = SSL_get_app_data(ssl);
 
-    if (!context->rejects_unknown_names || hello->name[0] == '\0' ||
-        best_match(context, hello->name) != NAME_MISS)
+    if (!context->rejects_unknown_names || *hello_name(hello) == '\0' ||
+        best_match(context, hello_name(hello)) != NAME_MISS)
         return SSL_TLSEXT_ERR_OK;
     hello->refusal = "no certificate has the name that the client asked for";
     *alert = SSL_AD_UNRECOGNIZED_NAME;
@@ -146,7 +158,7 @@ static int on_certificate(SSL *ssl, void *user)
     const struct hello *hello = SSL_get_app_data(ssl);
     struct choice choice;
 
-    context_choose(context, hello->name, &choice);
+    context_choose(context, hello_name(hello), &choice);
     if (is_default(context, &choice))
         return 1;
     SSL_certs_clear(ssl); /* or a default of another key type would stay eligible */
@@ -216,20 +228,20 @@ static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
  * ticket: a session that was made for one name is good for no other. */
 static int on_ticket_made(SSL *ssl, void *user)
 {
-    const struct hello *hello = SSL_get_app_data(ssl);
+    const char *name = hello_name(SSL_get_app_data(ssl));
 
     (void)user;
-    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), hello->name, strlen(hello->name));
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), name, strlen(name));
 }
 
 static bool is_of_this_name(SSL *ssl, SSL_SESSION *session)
 {
-    const struct hello *hello = SSL_get_app_data(ssl);
-    void *name = NULL;
+    const char *name = hello_name(SSL_get_app_data(ssl));
+    void *sealed = NULL;
     size_t n = 0;
 
-    return SSL_SESSION_get0_ticket_appdata(session, &name, &n) == 1 && n == strlen(hello->name) &&
-           (n == 0 || memcmp(name, hello->name, n) == 0);
+    return SSL_SESSION_get0_ticket_appdata(session, &sealed, &n) == 1 && n == strlen(name) &&
+           (n == 0 || memcmp(sealed, name, n) == 0);
 }
 
 static SSL_TICKET_RETURN on_ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,

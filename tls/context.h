@@ -32,9 +32,12 @@ struct tls_context {
 /* What a ClientHello said that OpenSSL does not yet tell when it looks at a
  * ticket. Part of each conn, and its SSL's app data. */
 struct hello {
-    char name[SERVER_NAME_BYTES]; /* the server name in lower case, or "" */
-    const char *refusal;          /* why the handshake was ended, where we did it */
+    char *name;          /* the server name in lower case; owned; NULL: there is none */
+    const char *refusal; /* why the handshake was ended, where we did it */
 };
+
+/* The server name, "" if there is none. */
+const char *hello_name(const struct hello *hello);
 
 /* For a server name, "" if there is none: those that have it, else those with a wildcard
  * for it, else the listener's first and those with the same names. */

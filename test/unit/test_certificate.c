@@ -405,6 +405,9 @@ static void a_self_signed_certificate_is_sent(void **state)
     tls_certificate_free(c);
 }
 
+#define LETTERS_27 "abcdefghijklmnopqrstuvwxyz-"
+#define LETTERS_81 LETTERS_27 LETTERS_27 LETTERS_27
+
 /* `wild` is RSA, the others are EC: the client must get the chosen one. */
 static void names_choose(void **state)
 {
@@ -425,6 +428,8 @@ static void names_choose(void **state)
         { "a name that only starts alike", "example.org.evil", "main" },
         { "the wildcard itself is no host", "*.example.org", "wild" },
         { "an address in words", "127.0.0.1", "main" },
+        { "255 bytes, the most there can be", LETTERS_81 LETTERS_81 LETTERS_81 ".example.org",
+          "wild" },
     };
     struct tls_certificate *loaded[] = {
         load("main", "main.pem", "main.key"),

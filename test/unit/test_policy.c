@@ -374,6 +374,27 @@ static void names_and_key_types(void **state)
     }
 }
 
+/* The client's first key share is of no use to the server: it is asked for another, and so says
+ * its name twice. */
+static void a_name_said_twice(void **state)
+{
+    struct tls_options options = { .policy = TLS_INTERMEDIATE, .curves = WORDS("P-384") };
+    struct tls_context *server = context_new(options, 5);
+    SSL_CTX *client = client_context_new(root.certificate);
+    struct pair p;
+
+    (void)state;
+    assert_int_equal(SSL_CTX_set1_groups_list(client, "X25519:P-384"), 1);
+    pair_open(&p, SOCK_STREAM, server, client, "Other.Test");
+    assert_int_equal(pair_handshake(&p), IO_OK);
+    assert_string_equal(tls_conn_version(p.conn), "TLSv1.3");
+    assert_string_equal(tls_conn_certificate(p.conn), "other");
+    assert_int_equal(X509_cmp(SSL_get0_peer_certificate(p.client.ssl), ec_other.certificate), 0);
+    pair_close(&p);
+    SSL_CTX_free(client);
+    tls_context_free(server);
+}
+
 /* Whatever a byte of the hello becomes, the server refuses it, waits for more or goes on. */
 static void damaged_hellos(void **state)
 {
@@ -454,6 +475,7 @@ int main(void)
         cmocka_unit_test(refused_options),
         cmocka_unit_test(curves),
         cmocka_unit_test(names_and_key_types),
+        cmocka_unit_test(a_name_said_twice),
         cmocka_unit_test(damaged_hellos),
     };
 
