@@ -45,10 +45,10 @@ struct channel {
     enum channel_state state;
     enum io_status read_wait;  /* what the source's last read asked for */
     enum io_status write_wait; /* what the target's last write asked for */
+    enum pool_rank rank;       /* how near to its end a byte is that enters here */
+    struct pool *pool;         /* borrowed from the worker */
     struct conn *source;       /* borrowed from the session */
     struct conn *target;       /* borrowed from the session */
-    struct pool *pool;         /* borrowed from the worker */
-    enum pool_rank rank;       /* how near to its end a byte is that enters here */
     struct buffer *buffer;     /* the pool's; NULL while no bytes are held */
     channel_judge *judge;      /* NULL: whatever comes may pass */
     void *judge_user;

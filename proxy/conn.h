@@ -31,19 +31,19 @@ struct conn {
     struct tls_conn *tls;  /* owned; NULL: plain */
     conn_callback *on_event;
     void *owner;
-    int fd;          /* owned; -1 while closed */
-    int error;       /* errno of a failure; 0 if the failure was TLS's */
-    bool is_open;    /* from conn_open() to conn_close() */
-    bool has_failed; /* of no further use */
-    bool salvages;   /* plain: what came before a reset is still read; set by the owner */
-    bool is_broken;  /* a reset came, and `salvages`: it will fail when all is read */
-    bool has_fin;    /* the other side's FIN is in the socket */
-    bool has_ended;  /* plain: and was read */
-    bool is_drained; /* plain: reading again needs an event first */
-    bool is_full;    /* plain: writing again needs an event first */
-    bool is_away;    /* another thread has its TLS; events wait in `missed` */
-    uint32_t missed;
+    int fd;              /* owned; -1 while closed */
+    int error;           /* errno of a failure; 0 if the failure was TLS's */
+    bool is_open;        /* from conn_open() to conn_close() */
+    bool has_failed;     /* of no further use */
+    bool salvages;       /* plain: what came before a reset is still read; set by the owner */
+    bool is_broken;      /* a reset came, and `salvages`: it will fail when all is read */
+    bool has_fin;        /* the other side's FIN is in the socket */
+    bool has_ended;      /* plain: and was read */
+    bool is_drained;     /* plain: reading again needs an event first */
+    bool is_full;        /* plain: writing again needs an event first */
     bool awaits_writing; /* the watch reports that too */
+    bool is_away;        /* another thread has its TLS; events wait in `missed` */
+    uint32_t missed;
 };
 
 /* The callback gets `c`; `owner` is for it. */
