@@ -12,7 +12,7 @@ enum {
     /* Of a backend on this machine nothing is under way, so a queue is of use only while we do
      * not look. Linux takes twice that, for what is around the bytes (socket(7)); left alone it
      * would let as many megabytes wait as a client is behind. */
-    LOCAL_RECEIVED_BYTES = 192 * 1024,
+    LOCAL_RECEIVED_BYTES = 224 * 1024,
 };
 
 const struct addr *backend_address(const struct backend *backend, unsigned attempt)
