@@ -90,13 +90,18 @@ static enum io_status fill_from_source(struct channel *ch)
     return status;
 }
 
+/* Who judges heads has to see the whole of them, in a large buffer. Amid a body whose length
+ * is known there is none. */
+static bool expects_no_head(const struct channel *ch)
+{
+    return ch->judge != NULL ? ch->credit >= RECORD_BYTES : ch->headroom == 0;
+}
+
 /* A small buffer, for a record, where little came last; and where the target has no room for
- * a large one: what it does not take would stay here for as long as it does not read. Who
- * judges heads has to see the whole of them. */
+ * a large one: what it does not take would stay here for as long as it does not read. */
 static bool is_small_enough(const struct channel *ch)
 {
-    return ch->judge == NULL && ch->headroom == 0 && !channel_is_fed(ch) &&
-           ch->pool->small_bytes >= RECORD_BYTES &&
+    return expects_no_head(ch) && !channel_is_fed(ch) && ch->pool->small_bytes >= RECORD_BYTES &&
            (!ch->has_much || conn_room(ch->target) < ch->pool->buffer_bytes);
 }
 

@@ -420,6 +420,12 @@ static void a_pipe_with_bytes_is_not_used_again(void **state)
     pipe_pool_deinit(&pool);
 }
 
+static void let_pass(struct channel *ch, void *user)
+{
+    (void)user;
+    channel_grant(ch, 1);
+}
+
 /* Of the pool, for the next read. */
 static void the_size_of_a_buffer(void **state)
 {
@@ -428,14 +434,19 @@ static void the_size_of_a_buffer(void **state)
         const char *name;
         bool has_much;
         size_t room, headroom;
+        uint64_t credit;
         size_t size;
     } sizes[] = {
-        { "at the start", false, SIZE_MAX, 0, SMALL },
-        { "much came last", true, SIZE_MAX, 0, LARGE },
-        { "much came, and the target takes as much", true, LARGE, 0, LARGE },
-        { "much came, and the target takes less", true, LARGE - 1, 0, SMALL },
-        { "the target takes nothing", true, 0, 0, SMALL },
-        { "a head may come", false, 0, 8, LARGE },
+        { "at the start", false, SIZE_MAX, 0, UINT64_MAX, SMALL },
+        { "much came last", true, SIZE_MAX, 0, UINT64_MAX, LARGE },
+        { "much came, and the target takes as much", true, LARGE, 0, UINT64_MAX, LARGE },
+        { "much came, and the target takes less", true, LARGE - 1, 0, UINT64_MAX, SMALL },
+        { "the target takes nothing", true, 0, 0, UINT64_MAX, SMALL },
+        { "a head may come", false, 0, 8, UINT64_MAX, LARGE },
+        { "a head comes", false, 0, 8, 0, LARGE },
+        { "amid a body", true, 0, 8, 16384, SMALL },
+        { "amid a body that the target takes", true, LARGE, 8, 16384, LARGE },
+        { "near the end of a body", true, 0, 8, 16383, LARGE },
     };
 
     (void)state;
@@ -450,6 +461,8 @@ static void the_size_of_a_buffer(void **state)
         f.target.room = sizes[i].room;
         f.ch.has_much = sizes[i].has_much;
         f.ch.headroom = sizes[i].headroom;
+        f.ch.judge = sizes[i].credit < UINT64_MAX ? let_pass : NULL;
+        f.ch.credit = sizes[i].credit;
         row_assert_int(&sizes[i], channel_fill(&f.ch), IO_OK);
         row_assert_int(&sizes[i], f.ch.buffer->size, sizes[i].size);
         row_assert(&sizes[i], !f.ch.has_much);
