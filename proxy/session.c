@@ -341,17 +341,24 @@ static void end_if_keys_are_over(struct session *s)
         session_end(s, END_KEY_UPDATE, "kernel TLS cannot change keys as the client wishes");
 }
 
+static void end_if_late(struct session *s)
+{
+    struct deadline deadline = session_deadline(s);
+
+    if (s->end == END_NONE && now_of(s) >= deadline.at_ms)
+        session_end(s, deadline.reason, s->fault);
+}
+
 static void run(struct session *s)
 {
-    struct deadline deadline;
     enum session_state next;
 
+    if (s->state == SESSION_HANDSHAKE)
+        end_if_late(s); /* whoever has waited in a crowd for too long is not greeted in vain */
     while (s->end == END_NONE && (next = steps[s->state](s)) != s->state)
         enter(s, next);
     end_if_keys_are_over(s);
-    deadline = session_deadline(s);
-    if (s->end == END_NONE && now_of(s) >= deadline.at_ms)
-        session_end(s, deadline.reason, s->fault);
+    end_if_late(s);
 }
 
 void session_step(struct session *s)
