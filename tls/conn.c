@@ -8,6 +8,7 @@
 #include "tls/context.h"
 #include "tls/errors.h"
 #include "tls/offload.h"
+#include "tls/ramp.h"
 #include "tls/verify.h"
 #include "tls/wire.h"
 
@@ -34,6 +35,7 @@ struct tls_conn {
     SSL *ssl; /* owned */
     const struct tls_context *context;
     struct wire wire;
+    struct ramp ramp;
     struct hello hello;
     struct verify_peer peer;  /* filled when somebody asks */
     enum io_status read_wait; /* what the next read will say, unless an event comes */
@@ -43,7 +45,8 @@ struct tls_conn {
     bool is_flooded;
     bool is_rekeyed; /* the client wants us to change keys, and the kernel has them */
     bool has_said_end;
-    unsigned chatter; /* handshake messages that came in the second `chatter_s` */
+    bool has_small_records; /* OpenSSL knows that they shall be */
+    unsigned chatter;       /* handshake messages that came in the second `chatter_s` */
     time_t chatter_s;
     const char *fault; /* constant text */
 };
@@ -263,17 +266,36 @@ enum io_status tls_conn_read(struct tls_conn *conn, void *out, size_t size, size
     return *n > 0 ? IO_OK : conn->read_wait;
 }
 
-/* How much plaintext fits into the wire as whole records; 0 when starved. */
-static size_t room_for_plaintext(struct tls_conn *conn, size_t size)
+static uint32_t now_ms(void)
 {
-    bool is_single = size <= TLS_TEXT_BYTES && !conn->wants_ticket;
-    size_t records =
-        (is_single ? wire_room_for(&conn->wire, TLS_RECORD_BYTES) : wire_room(&conn->wire)) /
-        TLS_RECORD_BYTES;
+    struct timespec now;
 
-    if (conn->wants_ticket && records > 1)
-        records--;
-    return records * TLS_TEXT_BYTES;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+/* OpenSSL also has a size to split for several at once, which shrinks with the other
+ * and does not grow with it. */
+static void set_records(struct tls_conn *conn, size_t text_bytes)
+{
+    bool is_small = text_bytes < TLS_TEXT_BYTES;
+
+    if (is_small == conn->has_small_records)
+        return;
+    conn->has_small_records = is_small;
+    (void)SSL_set_max_send_fragment(conn->ssl, (long)text_bytes);
+    (void)SSL_set_split_send_fragment(conn->ssl, (long)text_bytes);
+}
+
+/* How much plaintext fits into the wire as records of `text_bytes`; 0 when starved. */
+static size_t room_for_plaintext(struct tls_conn *conn, size_t size, size_t text_bytes)
+{
+    bool is_little = size <= TLS_TEXT_BYTES && !conn->wants_ticket;
+    size_t room = is_little ? wire_room_for(&conn->wire, TLS_RECORD_BYTES) : wire_room(&conn->wire);
+
+    if (conn->wants_ticket && room >= 2 * (size_t)TLS_RECORD_BYTES)
+        room -= TLS_RECORD_BYTES;
+    return room / (text_bytes + TLS_FRAME_BYTES) * text_bytes;
 }
 
 /* To send a ticket OpenSSL also takes a buffer to read into, and gives it back
@@ -374,7 +396,9 @@ bool tls_conn_needs_new_keys(const struct tls_conn *conn)
 enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t size, size_t *n)
 {
     enum io_status status = flush(conn);
+    uint32_t now = now_ms();
     bool sends_ticket;
+    size_t text_bytes;
     size_t room;
 
     *n = 0;
@@ -382,11 +406,13 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
         return status;
     if (conn->wire.is_offloaded)
         return write_offloaded(conn, bytes, size, n);
-    room = room_for_plaintext(conn, size);
+    text_bytes = ramp_text_bytes(&conn->ramp, now);
+    room = room_for_plaintext(conn, size, text_bytes);
     if (room == 0)
         return IO_STARVED;
 
     ERR_clear_error();
+    set_records(conn, text_bytes);
     sends_ticket = conn->wants_ticket;
     conn->wants_ticket = false;
     if (sends_ticket)
@@ -396,6 +422,7 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
         status = status_of(conn, 0);
     else if (sends_ticket)
         put_read_buffer(conn);
+    ramp_note(&conn->ramp, *n, now);
     if (flush(conn) == IO_ERROR)
         return IO_ERROR;
     return status;

@@ -28,7 +28,11 @@
 /* The most that a record carries, and that it takes with its frame: 5 bytes of header, and up to
  * 256 of IV, tag, padding and inner type (RFC 8446, 5.2; less in practice). A pool's
  * buffer must hold one at least. */
-enum { TLS_TEXT_BYTES = 16 * 1024, TLS_RECORD_BYTES = TLS_TEXT_BYTES + 5 + 256 };
+enum {
+    TLS_TEXT_BYTES = 16 * 1024,
+    TLS_FRAME_BYTES = 5 + 256,
+    TLS_RECORD_BYTES = TLS_TEXT_BYTES + TLS_FRAME_BYTES,
+};
 
 struct tls_certificate;
 struct tls_context;

@@ -2,6 +2,7 @@
 
 #include "test/unit/authority.h"
 #include "test/unit/tls_pair.h"
+#include "tls/ramp.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -266,6 +267,60 @@ static void records_are_gathered(void **state)
             row_assert_int(&rows[i], write_big(&p, rows[i].bytes, SIZE_MAX), 0);
             row_assert_int(&rows[i], p.client.packets, rows[i].sends);
         }
+        pair_close(&p);
+        SSL_CTX_free(context);
+    }
+}
+
+struct sizes {
+    size_t small_bytes; /* of records of one packet, that came before any other */
+    size_t small_most;
+    size_t full_count;
+    size_t other_count; /* the last one, most often */
+};
+
+/* OpenSSL shows each record's header: type, version, length.
+ * NOLINTNEXTLINE(readability-function-size): the parameters are OpenSSL's choice */
+static void note_size(int is_sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
+                      void *user)
+{
+    const unsigned char *header = bytes;
+    struct sizes *sizes = user;
+    size_t size;
+
+    (void)version;
+    (void)n;
+    (void)ssl;
+    if (is_sent || type != SSL3_RT_HEADER || header[0] != SSL3_RT_APPLICATION_DATA)
+        return;
+    size = (size_t)header[3] << 8 | header[4];
+    if (size > RECORD_BYTES)
+        sizes->full_count++;
+    else if (sizes->full_count > 0 || size < RAMP_TEXT_BYTES)
+        sizes->other_count++;
+    else
+        sizes->small_bytes += RAMP_TEXT_BYTES;
+    if (sizes->full_count == 0 && size > sizes->small_most)
+        sizes->small_most = size;
+}
+
+static void the_first_records_fit_a_packet_each(void **state)
+{
+    (void)state;
+    for (const struct version *v = versions; v < versions + COUNT(versions); v++) {
+        SSL_CTX *context = client_of(v->number);
+        struct sizes sizes = { 0 };
+        struct pair p;
+
+        pair_connect(&p, SOCK_STREAM, server, context);
+        SSL_set_msg_callback(p.client.ssl, note_size);
+        (void)SSL_set_msg_callback_arg(p.client.ssl, &sizes);
+        assert_int_equal(write_big(&p, RAMP_BYTES, SIZE_MAX), 0);
+        assert_int_equal(write_big(&p, 2 * RECORD_BYTES, SIZE_MAX), 0);
+        assert_in_range(sizes.small_bytes, RAMP_BYTES - RAMP_TEXT_BYTES, RAMP_BYTES);
+        assert_in_range(sizes.small_most, RAMP_TEXT_BYTES, RAMP_TEXT_BYTES + 24);
+        assert_int_equal(sizes.full_count, 2);
+        assert_int_equal(sizes.other_count, 1);
         pair_close(&p);
         SSL_CTX_free(context);
     }
@@ -665,6 +720,7 @@ static void a_ticket_fits_beside_a_full_buffer(void **state)
 
     (void)state;
     pair_connect(&p, SOCK_SEQPACKET, server, client);
+    assert_int_equal(write_big(&p, RAMP_BYTES, SIZE_MAX), 0);
     tls_conn_send_ticket(p.conn);
     p.client.packets = 0;
     assert_int_equal(write_big(&p, 6 * RECORD_BYTES, SIZE_MAX), 0);
@@ -773,6 +829,7 @@ int main(void)
         cmocka_unit_test(what_is_no_client_hello),
         cmocka_unit_test(the_client_leaves_before_the_handshake_is_done),
         cmocka_unit_test(records_are_gathered),
+        cmocka_unit_test(the_first_records_fit_a_packet_each),
         cmocka_unit_test(a_slow_reader_holds_one_buffer),
         cmocka_unit_test(a_refused_send_waits_for_notice),
         cmocka_unit_test(reads_fill_what_they_are_given),
