@@ -82,12 +82,13 @@ static bool begin_tls(struct session *s)
 }
 
 /* A client that refuses the certificate says so and leaves at once: its reset may
- * be here before the alert was read, which says what the administrator must know. */
+ * be here before the alert was read, which says what the administrator must know. One that
+ * has not seen it yet gets no answer: that would cost most of a handshake. */
 static void end_lost_handshake(struct session *s)
 {
     struct tls_conn *tls = s->client.tls;
 
-    if (tls != NULL) {
+    if (tls != NULL && !tls_conn_is_fresh(tls)) {
         tls_conn_notice(tls, true, false, false);
         if (tls_conn_handshake(tls) == IO_ERROR && tls_conn_errno(tls) == 0)
             session_end(s, END_HANDSHAKE_FAILED, tls_conn_fault(tls));

@@ -1,6 +1,7 @@
 """Many clients at once, most of them useless; and too few descriptors."""
 
 import os
+import pathlib
 import resource
 import signal
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from lib.messages import ok, read_request, read_response
+from lib.waiting import until
 
 MIB = 1 << 20
 
@@ -236,3 +238,76 @@ def test_a_stop_amid_a_crowd(start_proxy, backend, any_tls, number):
     proxy.signal(number)
     assert proxy.wait_for_exit() == 0
     assert len(proxy.sessions()) == 61
+
+
+class Costs:
+    """Processor time, in seconds, of a worker's loop and of the thread beside it, for the lines of a `with`."""
+
+    def __init__(self, proxy):
+        self.pid, = proxy.workers()
+
+    def now(self):
+        tasks = pathlib.Path(f"/proc/{self.pid}/task")
+        times = {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks.iterdir()}
+        return times.pop(self.pid), sum(times.values())
+
+    def __enter__(self):
+        self.before = self.now()
+        return self
+
+    def __exit__(self, *_):
+        self.loop, self.thread = (after - before for after, before in zip(self.now(), self.before))
+
+
+CROWD = 150
+
+
+@pytest.fixture
+def costly(start_proxy, backend, any_tls):
+    """A live stream, and what the first flights of a crowd cost: `proxy.price`, in seconds."""
+    proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, handshake_timeout="3s")
+    stream = proxy.connect(any_tls)
+    proxy.stream = stream, roundtrip(stream, backend)
+    keep_moving(*proxy.stream, 0.3)
+    with Costs(proxy) as costs:
+        crowd = say_hello(proxy, any_tls, CROWD)
+        for client in crowd:
+            assert client.sock.recv(1) == b"\x16"
+    assert costs.thread > costs.loop
+    proxy.price = costs.thread
+    for client in crowd:
+        client.reset()
+    proxy.wait_for_sessions(CROWD)
+    return proxy
+
+
+def test_who_has_left_is_not_answered(costly, any_tls):
+    """A reset behind the ClientHello: nobody is there to read what would be costly."""
+    crowd = [costly.connect_silently(any_tls) for _ in range(CROWD)]
+    hellos = [client.hello() for client in crowd]
+    before = len(costly.sessions())
+    with Costs(costly) as costs:
+        for client, hello in zip(crowd, hellos):
+            client.sock.sendall(hello)
+            client.reset()
+        until(lambda: len(costly.sessions()) == before + CROWD, "all have gone")
+    assert costs.loop < costly.price / 4
+
+
+def test_who_has_waited_too_long_is_not_answered(costly, any_tls):
+    """A worker that was stopped finds all of them late at once, and ends them without an answer."""
+    crowd = [costly.connect_silently(any_tls) for _ in range(CROWD)]
+    hellos = [client.hello() for client in crowd]
+    for client, hello in zip(crowd, hellos):
+        client.sock.sendall(hello[:1])
+    keep_moving(*costly.stream, 0.1)
+    pid, = costly.workers()
+    os.kill(pid, signal.SIGSTOP)
+    for client, hello in zip(crowd, hellos):
+        client.sock.sendall(hello[1:])
+    time.sleep(3.1)
+    before = len(costly.sessions())
+    with Costs(costly) as costs:
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: len(costly.sessions()) >= before + CROWD, "all were ended")
+    assert costs.loop < costly.price / 4
