@@ -215,9 +215,25 @@ enum io_status tls_conn_handshake(struct tls_conn *conn)
     return status;
 }
 
+/* We asked for a second ClientHello (HelloRetryRequest), and have no key of the client's yet.
+ * OpenSSL is in the same state when all was answered. */
+static bool has_asked_again(const struct tls_conn *conn)
+{
+    EVP_PKEY *key = NULL;
+
+    if (SSL_get_state(conn->ssl) != TLS_ST_EARLY_DATA)
+        return false;
+    if (SSL_get_peer_tmp_key(conn->ssl, &key) != 1)
+        return true;
+    EVP_PKEY_free(key);
+    return false;
+}
+
 bool tls_conn_is_fresh(const struct tls_conn *conn)
 {
-    return SSL_get_state(conn->ssl) == TLS_ST_BEFORE;
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(conn->ssl);
+
+    return state == TLS_ST_BEFORE || state == TLS_ST_SR_CLNT_HELLO || has_asked_again(conn);
 }
 
 bool tls_conn_hand_over(struct tls_conn *conn)

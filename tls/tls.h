@@ -189,7 +189,8 @@ void tls_conn_notice(struct tls_conn *conn, bool is_readable, bool is_writable, 
 /* IO_OK when the handshake is done, else what to wait for. */
 enum io_status tls_conn_handshake(struct tls_conn *conn);
 
-/* The client's first flight was not answered yet: to do that costs most of a handshake. */
+/* The client's ClientHello was not answered yet, or only by asking for another: to do that costs
+ * most of a handshake. */
 bool tls_conn_is_fresh(const struct tls_conn *conn);
 
 /* Before and after another thread calls tls_conn_handshake(): meanwhile nothing else may be

@@ -4,6 +4,7 @@ import os
 import pathlib
 import resource
 import signal
+import struct
 import time
 
 import pytest
@@ -279,6 +280,52 @@ def costly(start_proxy, backend, any_tls):
         client.reset()
     proxy.wait_for_sessions(CROWD)
     return proxy
+
+
+def answer_hellos(proxy, hellos):
+    """What it costs to answer ClientHellos of which each comes in two pieces: of the second piece alone."""
+    crowd = [(proxy.connect_plain(), *pieces) for pieces in hellos]
+    for client, first, _ in crowd:
+        client.sock.sendall(first)
+    keep_moving(*proxy.stream, 0.2)
+    with Costs(proxy) as costs:
+        for client, _, second in crowd:
+            client.sock.sendall(second)
+        for client, *_ in crowd:
+            assert client.sock.recv(1) == b"\x16"
+    return costs
+
+
+def hellos_of(proxy, context):
+    return [proxy.connect_silently(context).hello() for _ in range(CROWD)]
+
+
+def record_of(content):
+    return b"\x16\3\1" + struct.pack(">H", len(content)) + content
+
+
+def test_a_hello_in_two_records_is_answered_in_the_thread(costly, any_tls):
+    hellos = [(record_of(hello[5:13]), record_of(hello[13:])) for hello in hellos_of(costly, any_tls)]
+    costs = answer_hellos(costly, hellos)
+    assert costs.thread > costs.loop
+
+
+def test_a_second_hello_is_answered_in_the_thread(costly, certificates):
+    """The first has a key of no group that the proxy knows, so it asks for another (HelloRetryRequest)."""
+    x25519, unknown = b"\0\x1d\0\x20", b"\1\4\0\x20"  # ffdhe8192: named in the hello, but not offered by us
+    hellos = hellos_of(costly, certificates.context("TLSv1.3"))
+    assert all(hello.count(x25519) == 1 for hello in hellos)
+    crowd = [(costly.connect_plain(), hello) for hello in hellos]
+    for client, hello in crowd:
+        client.sock.sendall(hello.replace(x25519, unknown))
+    for client, _ in crowd:
+        assert client.sock.recv(1000)[5] == 2  # ServerHello, which says so
+    with Costs(costly) as costs:
+        for client, hello in crowd:
+            client.sock.sendall(hello)
+        for client, _ in crowd:
+            assert client.sock.recv(1000)[5] == 2
+    assert costs.thread > costs.loop
 
 
 def test_who_has_left_is_not_answered(costly, any_tls):
