@@ -291,7 +291,8 @@ static uint32_t now_ms(void)
 }
 
 /* OpenSSL also has a size to split for several at once, which shrinks with the other
- * and does not grow with it. */
+ * and does not grow with it. Grow it behind a write that has gone well only: then OpenSSL has no
+ * buffer to write from. One that an alert has left there keeps the size of its records. */
 static void set_records(struct tls_conn *conn, size_t text_bytes)
 {
     bool is_small = text_bytes < TLS_TEXT_BYTES;
@@ -434,11 +435,14 @@ enum io_status tls_conn_write(struct tls_conn *conn, const void *bytes, size_t s
     if (sends_ticket)
         (void)SSL_new_session_ticket(conn->ssl);
     wire_allow(&conn->wire);
-    if (SSL_write_ex(conn->ssl, bytes, size < room ? size : room, n) != 1)
+    if (SSL_write_ex(conn->ssl, bytes, size < room ? size : room, n) == 1) {
+        ramp_note(&conn->ramp, *n, now);
+        set_records(conn, ramp_text_bytes(&conn->ramp, now));
+        if (sends_ticket)
+            put_read_buffer(conn);
+    } else {
         status = status_of(conn, 0);
-    else if (sends_ticket)
-        put_read_buffer(conn);
-    ramp_note(&conn->ramp, *n, now);
+    }
     if (flush(conn) == IO_ERROR)
         return IO_ERROR;
     return status;

@@ -134,6 +134,19 @@ def test_a_flood_of_renegotiation_requests_is_cut_off(start_proxy, echo, any_tls
     assert (session.end, session.error) == ("tls_error", "a flood of renegotiation requests while relaying")
 
 
+def test_a_renegotiation_request_where_records_grow(start_proxy, backend, forge):
+    """TLS 1.2: the warning that answers it comes between the last small record and the first full one."""
+    proxy = start_proxy(protocols="tunnel", tunnel_backend=backend.address)
+    client = forge(proxy, "TLSv1.2")
+    server, few, many = backend.accept(), bytes(64 * 1024), bytes(1 << 20)
+    server.send(few)
+    assert client.client.read(len(few)) == few
+    client.client.sock.sendall(client.record(HANDSHAKE, client.client.sent[5:]))
+    assert client.client.sock.recv(1) == bytes([ALERT])
+    with meanwhile(lambda: server.send(many), server.fin):
+        assert sum(map(len, iter(lambda: client.client.sock.recv(65536), b""))) > len(many)
+
+
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 def test_a_forged_record_of_data_is_taken(start_proxy, echo, forge, version):
     """So what is refused here is refused for what it is."""
