@@ -100,14 +100,19 @@ static bool accept_one(struct acceptor *a)
 }
 
 /* An accept in vain costs a socket and a file, made and thrown away (net/socket.c,
- * do_accept). So one connection is taken, and more where events follow at once. */
+ * do_accept). So one connection is taken, and more where events follow at once: with the
+ * next look at the sockets, which may be a while after this one. */
 static void take_turn(struct acceptor *a)
 {
-    uint64_t now = uv_now(a->set->loop);
+    uint32_t look = a->set->poller->turn;
+    bool is_next = look == a->look + 1;
     int taken = 0;
 
-    a->turn = now != a->turn_ms ? 1 : a->turn < ACCEPT_TURN ? a->turn * 2 : ACCEPT_TURN;
-    a->turn_ms = now;
+    if (!is_next || a->turn == 0)
+        a->turn = 1;
+    else if (a->turn < ACCEPT_TURN)
+        a->turn *= 2;
+    a->look = look;
     while (taken < a->turn && accept_one(a))
         taken++;
 }

@@ -41,7 +41,7 @@ struct acceptor {
     unsigned sessions_max;     /* over all workers */
     size_t worker_max;         /* of this worker */
     int turn;                  /* how many were to be taken at the last event */
-    uint64_t turn_ms;          /* when that was */
+    uint32_t look;             /* when that was: the poller's turn */
     bool is_paused;
     bool is_warned;                      /* of what ran out; until the next success */
     void (*on_full)(struct acceptor *a); /* no session can be taken now */

@@ -12,6 +12,11 @@ enum {
     HANDSHAKES_NS = 100 * 1000,
     HANDSHAKES_ALONE_NS = 2 * 1000 * 1000, /* where no stream waits: fewer looks at the sockets */
 
+    /* Where streams fill the turns, who is new has a part of each that is as long as this part of
+     * theirs. A full handshake, or half of one, then makes no difference to them. */
+    HANDSHAKES_SHARE = 4,
+    HANDSHAKE_NS = 500 * 1000,
+
     STREAMED_MS = 1000, /* a second without a byte of a stream: there is none */
 };
 
@@ -77,6 +82,16 @@ bool session_set_has_streams(const struct session_set *set)
     return set->streamed_ms > 0 && uv_now(set->loop) - set->streamed_ms < STREAMED_MS;
 }
 
+/* For how long who is new has his turn, when streams have had theirs. */
+static uint64_t time_for_greeting_ns(const struct session_set *set, uint64_t now_ns)
+{
+    uint64_t share_ns = (now_ns - set->woke_ns) / HANDSHAKES_SHARE;
+
+    if (!session_set_has_streams(set))
+        return HANDSHAKES_ALONE_NS;
+    return share_ns > HANDSHAKES_NS ? share_ns : HANDSHAKES_NS;
+}
+
 /* A stream would be kept waiting, by more than one handshake. */
 static bool has_crowd(const struct session_set *set)
 {
@@ -86,12 +101,13 @@ static bool has_crowd(const struct session_set *set)
 
 static void serve_greeting(struct session_set *set)
 {
-    uint64_t until_ns =
-        uv_hrtime() + (session_set_has_streams(set) ? HANDSHAKES_NS : HANDSHAKES_ALONE_NS);
+    uint64_t now_ns = uv_hrtime();
+    uint64_t time_ns = time_for_greeting_ns(set, now_ns);
+    uint64_t until_ns = now_ns + time_ns;
     struct list *node;
 
     while ((node = list_take(&set->greeting)) != NULL) {
-        set->has_crowd = has_crowd(set);
+        set->has_crowd = time_ns < HANDSHAKE_NS && has_crowd(set);
         session_step(container_of(node, struct session, turn));
         if (uv_hrtime() >= until_ns)
             break;

@@ -49,6 +49,7 @@ struct session_set {
     struct list crowd;
     struct greeter greeter;
     uint64_t streamed_ms;    /* when bytes moved last of a session that has been here for a while */
+    uint64_t woke_ns;        /* when this turn of the loop began; uv_hrtime() */
     bool has_crowd;          /* while a handshake steps: let the greeter do what is costly */
     struct batch_turn moved; /* by streams, in this turn of the loop */
     struct list starved;

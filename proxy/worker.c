@@ -236,6 +236,7 @@ static void run(struct worker *w)
             (void)poller_wait(&w->poller,
                               session_set_timeout_ms(&w->sessions, uv_backend_timeout(&w->loop)));
             uv_update_time(&w->loop);
+            w->sessions.woke_ns = uv_hrtime();
             poller_dispatch(&w->poller);
             session_set_turn(&w->sessions);
             tidy_later(w);

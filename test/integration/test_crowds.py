@@ -1,14 +1,19 @@
 """Many clients at once, most of them useless; and too few descriptors."""
 
+import contextlib
 import os
 import pathlib
 import resource
+import selectors
 import signal
+import socket
 import struct
+import threading
 import time
 
 import pytest
 
+from lib.backends import Flood
 from lib.messages import ok, read_request, read_response
 from lib.waiting import until
 
@@ -358,3 +363,52 @@ def test_who_has_waited_too_long_is_not_answered(costly, any_tls):
         os.kill(pid, signal.SIGCONT)
         until(lambda: len(costly.sessions()) >= before + CROWD, "all were ended")
     assert costs.loop < costly.price / 4
+
+
+class Viewers:
+    """Clients that take what comes as fast as they can, and look at none of it."""
+
+    def __init__(self, clients):
+        self.selector = selectors.DefaultSelector()
+        for client in clients:
+            self.selector.register(client.sock, selectors.EVENT_READ)
+        self.received, self.is_over = 0, False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        room = bytearray(MIB)
+        while not self.is_over:
+            for key, _ in self.selector.select(0.1):
+                self.received += key.fileobj.recv_into(room, 0, socket.MSG_TRUNC)
+
+    def close(self):
+        self.is_over = True
+        self.thread.join()
+        self.selector.close()
+
+
+@pytest.mark.long
+def test_streams_that_fill_every_turn_leave_room_for_new_clients(start_proxy, closing, backend, any_tls):
+    """48 downloads at full speed take 24 MB a turn of the worker's loop. A crowd is served within fewer turns than
+    it has heads: in each, several are."""
+    viewers, newcomers, pump = 48, 60, MIB // 2
+    proxy = start_proxy(build="plain", proxy={"workers": 1}, listeners={
+        "flood": {"protocols": "tunnel", "tunnel_backend": closing(Flood()).address},
+        "front": {"rtmp_backend": backend.address}})
+    with contextlib.closing(Viewers([proxy.connect(any_tls, listener="flood") for _ in range(viewers)])) as crowd:
+        until(lambda: crowd.received > viewers * pump, "all is under way")
+        time.sleep(0.5)
+        before = crowd.received
+        clients = [proxy.connect_silently(any_tls, listener="front") for _ in range(newcomers)]
+        for client in clients:
+            client.sock.sendall(client.hello())
+        for client in clients:
+            client.handshake().send(b"\x03hello")
+        for _ in clients:
+            server = backend.accept()
+            server.read(6)
+            server.send(b"\x03hi")
+        for client in clients:
+            assert client.read(3) == b"\x03hi"
+        assert crowd.received - before < newcomers * viewers * pump
