@@ -51,7 +51,8 @@ void session_set_init(struct session_set *set, uv_loop_t *loop, struct poller *p
 
 bool session_set_is_busy(const struct session_set *set)
 {
-    return !list_is_empty(&set->ready) || !list_is_empty(&set->greeting);
+    return !list_is_empty(&set->ready) || !list_is_empty(&set->greeting) ||
+           (!list_is_empty(&set->crowd) && greeter_under_way(&set->greeter) < GREETER_JOBS);
 }
 
 int session_set_timeout_ms(const struct session_set *set, int timeout_ms)
@@ -115,14 +116,16 @@ static void serve_greeting(struct session_set *set)
     set->has_crowd = false;
 }
 
+/* By itself it goes on if there is no thread, or no buffer to send along: one in a turn. */
 static void serve_crowd(struct session_set *set)
 {
     while (!list_is_empty(&set->crowd) && greeter_under_way(&set->greeter) < GREETER_JOBS) {
-        struct session *s = container_of(set->crowd.next, struct session, turn);
+        struct session *s = container_of(list_take(&set->crowd), struct session, turn);
 
-        list_remove(&s->turn);
-        if (!session_send_away(s))
-            session_step(s);
+        if (session_send_away(s))
+            continue;
+        session_step(s);
+        return;
     }
     if (!list_is_empty(&set->crowd) && greeter_is_stuck(&set->greeter))
         session_step(container_of(list_take(&set->crowd), struct session, turn));

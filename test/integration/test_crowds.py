@@ -412,3 +412,42 @@ def test_streams_that_fill_every_turn_leave_room_for_new_clients(start_proxy, cl
         for client in clients:
             assert client.read(3) == b"\x03hi"
         assert crowd.received - before < newcomers * viewers * pump
+
+
+@contextlib.contextmanager
+def no_more_threads():
+    """For programs that begin meanwhile and give up root's rights, which this does not hold for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to start a program that may start no thread")
+def test_a_crowd_without_a_thread_comes_between_streams(start_proxy, backend, any_tls):
+    """Where no thread can be made the loop answers everybody, but not all at once."""
+    with no_more_threads():
+        proxy = start_proxy(build="plain", proxy={"workers": 1, "user": "nobody"}, rtmp_backend=backend.address)
+    stream = proxy.connect(any_tls)
+    server = roundtrip(stream, backend)
+    keep_moving(stream, server, 0.3)
+    pid, = proxy.workers()
+    crowd = [(proxy.connect_plain(), hello) for hello in hellos_of(proxy, any_tls)]
+    for client, hello in crowd:
+        client.sock.sendall(hello[:1])
+    keep_moving(stream, server, 0.2)
+    os.kill(pid, signal.SIGSTOP)
+    for client, hello in crowd:
+        client.sock.sendall(hello[1:])
+    with Costs(proxy) as whole:
+        os.kill(pid, signal.SIGCONT)
+        with Costs(proxy) as beginning:
+            for _ in range(20):
+                server.send(b"x")
+                assert stream.read(1) == b"x"
+        for client, _ in crowd:
+            assert client.sock.recv(1) == b"\x16"
+    assert beginning.loop < whole.loop / 2
+    assert threads(proxy) == 1
