@@ -229,7 +229,9 @@ def machine(names):
     """Lines: on what, and with which versions."""
     model = re.search(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     packages = [{"stunnel": "stunnel4"}.get(name, name) for name in names]
-    yield f"{model[1] if model else platform.machine()}, {os.cpu_count()} processors; Linux {platform.release()}."
+    congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    yield (f"{model[1] if model else platform.machine()}, {os.cpu_count()} processors; Linux {platform.release()}, "
+           f"TCP with {congestion}.")
     versions = [output_of("dpkg-query", "-W", "-f", "${Package} ${Version}", name) for name in [*packages, "libssl3"]]
     yield f"red5-tls-proxy {output_of('git', 'describe', '--always', '--dirty')}; {', '.join(versions)}."
 
