@@ -65,12 +65,22 @@ static size_t put_time(char *out, size_t size)
     return n;
 }
 
+/* Of a file, whoever shares the description writes at its end from now on, as we do: a
+ * shell that says what became of us must not write over our lines. */
+static bool is_shared_file(mode_t mode)
+{
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+    return S_ISREG(mode) && flags >= 0 && fcntl(STDERR_FILENO, F_SETFL, flags | O_APPEND) == 0;
+}
+
 void log_open(void)
 {
     struct stat st;
+    bool is_known = fstat(STDERR_FILENO, &st) == 0;
 
-    is_socket = fstat(STDERR_FILENO, &st) == 0 && S_ISSOCK(st.st_mode);
-    if (is_socket)
+    is_socket = is_known && S_ISSOCK(st.st_mode);
+    if (is_socket || (is_known && is_shared_file(st.st_mode)))
         output = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     else /* a new description: O_NONBLOCK on the old one would meet its other users */
         output = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

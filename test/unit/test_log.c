@@ -231,6 +231,29 @@ static void a_reader_that_is_gone_ends_nothing(void **state)
     (void)close(ends[1]);
 }
 
+/* A shell opens a file, and the program it starts writes there; what the shell says then comes
+ * behind it. The last test: the log stays open. */
+static void a_file_is_shared(void **state)
+{
+    char text[512] = "";
+    FILE *file = tmpfile();
+    int fd;
+
+    (void)state;
+    assert_non_null(file);
+    fd = fileno(file);
+    assert_int_equal(write(fd, "before\n", 7), 7);
+    redirect_stderr(fd);
+    log_open();
+    log_info("ours");
+    restore_stderr();
+    assert_int_equal(write(fd, "behind\n", 7), 7);
+
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_matches(text, "^before\n.* info ours\nbehind\n$");
+    (void)fclose(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +262,7 @@ int main(void)
         cmocka_unit_test(lines),
         cmocka_unit_test(a_full_pipe_drops_and_counts),
         cmocka_unit_test(a_reader_that_is_gone_ends_nothing),
+        cmocka_unit_test(a_file_is_shared),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
