@@ -4,6 +4,7 @@ enum {
     WINDOW_NS = 10 * 1000 * 1000,
     SMALL_BYTES = 8 * 1024, /* of a stream at once: more of it fills buffers, and pays for waking */
     STREAMS_WORTH = 2,      /* in a delay */
+    OVERSLEPT = 3,          /* times what was asked for */
     PUT_OFF_FIRST_NS = 20 * 1000 * 1000,
     PUT_OFF_MOST_NS = 1000 * 1000 * 1000,
 };
@@ -58,4 +59,12 @@ uint64_t batch_next(struct batch *b, const struct batch_turn *turn, uint64_t now
     if (now_ns - b->window_ns >= WINDOW_NS)
         decide(b, now_ns);
     return b->is_on ? b->delay_ns : 0;
+}
+
+void batch_slept(struct batch *b, uint64_t asked_ns, uint64_t slept_ns, uint64_t now_ns)
+{
+    if (!b->is_on || slept_ns < OVERSLEPT * asked_ns)
+        return;
+    b->is_on = false;
+    put_off(b, now_ns);
 }

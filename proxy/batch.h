@@ -10,7 +10,8 @@
  *
  * What comes one by one, each after the answer to the one before, comes no faster for being
  * waited for. Sleeps show which it is; where they bring nothing the next try is put off, longer
- * each time. There is no clock and no sleep in here.
+ * each time. So it is where sleeps take much longer than they should: something else wants this
+ * processor, and whoever sleeps gives his turn away. There is no clock and no sleep in here.
  */
 #ifndef PROXY_BATCH_H
 #define PROXY_BATCH_H
@@ -38,5 +39,8 @@ struct batch_turn {
 
 /* A turn is over. Returns for how long to sleep now, in nanoseconds. */
 uint64_t batch_next(struct batch *b, const struct batch_turn *turn, uint64_t now_ns);
+
+/* That sleep of `asked_ns` is over, after `slept_ns`. */
+void batch_slept(struct batch *b, uint64_t asked_ns, uint64_t slept_ns, uint64_t now_ns);
 
 #endif

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -15,8 +14,6 @@ enum {
     /* It gives way as good as always, but has its share where some other program keeps the
      * processors: SCHED_IDLE would leave nothing, and handshakes would take seconds. */
     NICE = 19,
-
-    SLICE_NS = 100 * 1000, /* the least that Linux takes */
 };
 
 static struct greeter_job *job_of(struct greeter *g, unsigned number)
@@ -45,24 +42,6 @@ static void work(void *user)
 }
 
 /* ---- in the loop ---- */
-
-/* Ask for the processor at once when an event comes, for a short while. Since Linux 6.12 a task
- * that is woken takes it from one with a longer slice; before, from a nicer one in any case. */
-static void take_precedence(void)
-{
-    struct { /* sched_setattr(2); glibc has none before 2.41, and the kernel's header clashes */
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attr = { .size = sizeof(attr) };
-
-    if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) == 0) {
-        attr.runtime = SLICE_NS;
-        (void)syscall(SYS_sched_setattr, 0, &attr, 0);
-    }
-}
 
 /* Each write is an edge, so the count is never read. */
 static void on_event(struct watch *w, uint32_t events)
@@ -99,7 +78,6 @@ static int open_thread(struct greeter *g)
     if (uv_sem_init(&g->todo, 0) < 0)
         goto remove_watch;
     if (uv_thread_create(&g->thread, work, g) == 0) {
-        take_precedence();
         return 0;
     }
 

@@ -74,11 +74,40 @@ static void nobody_waits_longer_than_he_may(void **state)
     assert_int_equal(sleep, 100 * US);
 }
 
+/* On a processor that something else keeps busy; which is found out again now and then. */
+static void who_oversleeps_sleeps_no_more(void **state)
+{
+    const struct batch_turn turn = { .streams = 10, .bytes = 10000, .delay_ns = DELAY_NS };
+    struct batch b = { .is_on = false };
+    uint64_t now = 0, sleep = 0;
+    unsigned sleeps = 0, good = 0;
+
+    (void)state;
+    while (now < 10000ull * MS) {
+        now += 50 * US;
+        sleep = batch_next(&b, &turn, now);
+        if (sleep == 0)
+            continue;
+        sleeps++;
+        now += 3 * MS;
+        batch_slept(&b, sleep, 3 * MS, now);
+    }
+    assert_in_range(sleeps, 10, 20); /* 20 ms, 40, 80 ... and then each second */
+
+    for (uint64_t until = now + 2000ull * MS; now < until; now += 50 * US + sleep) {
+        sleep = batch_next(&b, &turn, now);
+        good += sleep > 0;
+        batch_slept(&b, sleep, 2 * sleep, now);
+    }
+    assert_in_range(good, 1500, 4000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sleeps),
         cmocka_unit_test(nobody_waits_longer_than_he_may),
+        cmocka_unit_test(who_oversleeps_sleeps_no_more),
     };
 
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
