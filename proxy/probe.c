@@ -3,6 +3,8 @@
 #include "proxy/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +70,8 @@ static int connect_to(struct probe *p, const struct addr *to)
 
 int probe_open(struct probe *p, const struct addr *to, uint64_t run_ms)
 {
+    const int on = 1; /* a request in two parts does not wait for the first one's ACK */
+
     *p = (struct probe){ .run_ms = run_ms };
     probe_begin(p);
     p->fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -75,6 +79,7 @@ int probe_open(struct probe *p, const struct addr *to, uint64_t run_ms)
         p->error = errno;
         return fail(p, strerror(p->error));
     }
+    (void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (connect_to(p, to) == 0)
         return 0;
     probe_close(p);

@@ -185,11 +185,14 @@ def beside(figure, own, others):
     rounds = [(figure.of(mine), best(map(figure.of, theirs))) for mine, *theirs in zip(own, *others)]
     if figure.is_distance:
         return statistics.median(mine - theirs for mine, theirs in rounds)
-    return statistics.median(mine / theirs if theirs else 1 for mine, theirs in rounds)
+    ratios = [mine / theirs for mine, theirs in rounds if theirs]
+    return statistics.median(ratios) if ratios else None
 
 
 def verdict(figure, name, own, others):
     value = beside(figure, own, others)
+    if value is None:
+        return "-"
     text = f"{value:+.2f}" if figure.is_distance else f"{value:.2f} x"
     target = figure.relaxed or figure.target if name == "ours/at-once" else figure.target
     if target is None:
@@ -270,14 +273,14 @@ def listed(text):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="Scenarios: " + ", ".join(SCENARIOS))
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="its name, or how it begins; all without one")
-    parser.add_argument("--rounds", type=int, help="3; of memory at most 2")
+    parser.add_argument("--rounds", type=int, help="how many: 3; of memory at most 2")
     parser.add_argument("--seconds", type=float, help="of each measurement: 3")
     parser.add_argument("--quick", action="store_true", help="1.5 s for each, 2 rounds: a scenario in less than 40 s")
     parser.add_argument("--smoke", action="store_true", help="does it work? One short round with few connections")
     parser.add_argument("--peers", type=listed, default=list(peers.PEERS), metavar="NAME,...",
                         help="hitch,haproxy,nginx,stunnel; '' for none")
     parser.add_argument("--ours", type=listed, default=[], metavar="NAME,...",
-                        help="variants of ours beside it: at-once, rtmp")
+                        help="variants of ours beside it: at-once (batch_delay = 0us), rtmp (looks at the first byte)")
     parser.add_argument("--count", action="store_true", help="instead: system calls for each unit, by strace")
     parser.add_argument("--report", type=argparse.FileType("w"), metavar="FILE", help="what is printed, as Markdown")
     parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="all results")
@@ -288,6 +291,8 @@ def arguments():
         if not any(name.startswith(word) for name in SCENARIOS):
             parser.error(f"there is no scenario '{word}'; there are {', '.join(SCENARIOS)}")
     options.names = [name for name in SCENARIOS if any(map(name.startswith, options.scenarios or [""]))]
+    if unknown := [name for name in options.ours if f"ours/{name}" not in peers.VARIANTS]:
+        parser.error(f"there is no variant '{unknown[0]}' of ours; see --help")
     if complaint := missing(options.peers):
         parser.error(complaint)
     return options
