@@ -21,6 +21,7 @@ enum {
     KEEP_BYTES = 16 * 1024 * 1024,
     GROW_BYTES = 1024 * 1024,
     TIDY_MS = 1000,        /* without a buffer in use, before memory is given back */
+    TIDY_TRIES = 10,       /* so often it waits for that */
     TIMER_SLACK_NS = 1000, /* a short sleep is to be no longer than it says */
 };
 
@@ -34,6 +35,7 @@ struct worker {
     uv_timer_t tidy;
     size_t tidied_count; /* the pool's put_count when memory was given back last */
     size_t seen_count;   /* and when the timer looked last */
+    int tidy_tries;      /* in vain, since something began to move */
     struct session_set sessions;
     struct batch batch;
     struct acceptor *acceptors;
@@ -193,18 +195,20 @@ static int start(struct worker *w)
 }
 
 /* After a burst most of the heap is free, but between what is not. That takes milliseconds
- * to give back, so it waits until nothing moves. */
+ * to give back, so it waits until nothing moves; but not for ever, as somebody always moves
+ * a byte. */
 static void on_tidy(uv_timer_t *timer)
 {
     struct worker *w = container_of(timer, struct worker, tidy);
     size_t count = w->sessions.pool.put_count;
 
-    if (count != w->seen_count) {
+    if (count != w->seen_count && ++w->tidy_tries < TIDY_TRIES) {
         w->seen_count = count;
         (void)uv_timer_start(&w->tidy, on_tidy, TIDY_MS, 0);
         return;
     }
     w->tidied_count = count;
+    w->tidy_tries = 0;
     (void)malloc_trim(0);
 }
 

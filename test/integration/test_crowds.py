@@ -171,6 +171,36 @@ def test_waiting_costs_nothing(start_proxy, backend, any_tls):
     proxy.wait_for_idle_descriptors()
 
 
+def get_stuck(proxy, backend, context):
+    """A viewer of a response in chunks, which are looked at in large buffers; both ends."""
+    client = proxy.connect(context, receive_buffer=4096)
+    client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n")
+    server = backend.accept()
+    read_request(server)
+    server.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (64 * MIB))
+    server.send_until_stuck(quiet=0.1)
+    return client, server
+
+
+@pytest.mark.long
+def test_a_stream_does_not_keep_the_memory_of_a_burst(start_proxy, backend, any_tls):
+    """One client that moves a byte now and then is enough for memory not to be given back at once, but not for ever."""
+    proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, http_backend=backend.address)
+    before = proxy.memory()
+    viewers = [get_stuck(proxy, backend, any_tls) for _ in range(60)]
+    stream = proxy.connect(any_tls)
+    server = roundtrip(stream, backend)
+    assert proxy.memory() - before > 6 * MIB
+    for end in sum(viewers, ()):
+        end.reset()
+
+    def is_given_back():
+        keep_moving(stream, server, 0.1)
+        return proxy.memory() - before < 3 * MIB
+
+    until(is_given_back, "the memory of the burst given back", timeout=20)
+
+
 def threads(proxy):
     return len(os.listdir(f"/proc/{proxy.workers()[0]}/task"))
 
