@@ -2,6 +2,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "proxy/batch.h"
 #include "proxy/control.h"
 #include "proxy/exit.h"
@@ -11,13 +12,11 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     ACCEPT_AGAIN_MS = 100,
-    SLICE_NS = 100 * 1000, /* the least that Linux takes */
     KEEP_BYTES = 16 * 1024 * 1024,
     GROW_BYTES = 1024 * 1024,
     TIDY_MS = 1000,        /* without a buffer in use, before memory is given back */
@@ -264,24 +263,6 @@ static void keep_memory(void)
     (void)mallopt(M_TOP_PAD, GROW_BYTES);
 }
 
-/* Ask for the processor at once when an event comes, for a short while. Since Linux 6.12 a task
- * that is woken takes it from one with a longer slice; before, from a nicer one in any case. */
-static void take_precedence(void)
-{
-    struct { /* sched_setattr(2); glibc has none before 2.41, and the kernel's header clashes */
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attr = { .size = sizeof(attr) };
-
-    if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) == 0) {
-        attr.runtime = SLICE_NS;
-        (void)syscall(SYS_sched_setattr, 0, &attr, 0);
-    }
-}
-
 int worker_run(const struct worker_options *options)
 {
     struct worker *w = calloc(1, sizeof(*w));
@@ -294,7 +275,7 @@ int worker_run(const struct worker_options *options)
         return EXIT_CANNOT_START; /* the process ends: nothing to undo */
     }
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
-    take_precedence();
+    slice_ask(SLICE_SHORTEST_NS); /* the processor at once when an event comes, for a short while */
     keep_memory();
     run(w);
 

@@ -1,8 +1,10 @@
 """Many clients at once, most of them useless; and too few descriptors."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
+import platform
 import resource
 import selectors
 import signal
@@ -243,6 +245,31 @@ def test_a_crowd_is_greeted_in_a_thread(crowded, backend, any_tls):
         client.handshake()
         roundtrip(client, backend)
     assert threads(crowded) == 2
+
+
+class SchedAttr(ctypes.Structure):
+    """sched_setattr(2)."""
+    _fields_ = [("size", ctypes.c_uint32), ("policy", ctypes.c_uint32), ("flags", ctypes.c_uint64),
+                ("nice", ctypes.c_int32), ("priority", ctypes.c_uint32), ("runtime", ctypes.c_uint64),
+                ("deadline", ctypes.c_uint64), ("period", ctypes.c_uint64)]
+
+
+def schedule_of(task):
+    attr, libc = SchedAttr(), ctypes.CDLL(None, use_errno=True)
+    sched_getattr = 275 if platform.machine() == "aarch64" else 315
+    assert libc.syscall(sched_getattr, task, ctypes.byref(attr), ctypes.sizeof(attr), 0) == 0
+    return attr
+
+
+def test_the_thread_gives_way_to_the_loop(crowded, any_tls):
+    """It is nicer, and may be interrupted by the loop, whose slices are shorter (since Linux 6.12)."""
+    for client in say_hello(crowded, any_tls, 10):
+        client.handshake()
+    pid, = crowded.workers()
+    greeter, = [int(task) for task in os.listdir(f"/proc/{pid}/task") if int(task) != pid]
+    assert schedule_of(greeter).nice == 19 and schedule_of(pid).nice == 0
+    if schedule_of(pid).runtime > 0:
+        assert schedule_of(greeter).runtime > schedule_of(pid).runtime
 
 
 def test_short_sessions_alone_need_no_thread(start_proxy, backend, any_tls):
