@@ -3,7 +3,7 @@
  * The first flight of a full RSA-2048 handshake keeps a processor for half a millisecond and
  * longer, and cannot be divided. When a crowd comes back at once, live streams would
  * wait behind it again and again. So a conn is handed over to a thread that the kernel
- * lets run while the loop sleeps, and comes back when that flight is out.
+ * lets run while the loop sleeps, and comes back when that step is done.
  *
  *    loop --greeter_start--> ring of jobs --> thread: tls_conn_handshake()
  *    loop <----on_answer---- the same ring, a byte in an eventfd

@@ -125,7 +125,7 @@ static enum io_status shake(struct session *s)
     s->greeted = IO_IDLE;
     if (status != IO_IDLE)
         return status;
-    if (tls_conn_is_fresh(s->client.tls) && session_set_hand_over(s->set, &s->turn))
+    if (tls_conn_is_costly(s->client.tls) && session_set_hand_over(s->set, &s->turn))
         return IO_IDLE;
     return tls_conn_handshake(s->client.tls);
 }

@@ -236,6 +236,14 @@ bool tls_conn_is_fresh(const struct tls_conn *conn)
     return state == TLS_ST_BEFORE || state == TLS_ST_SR_CLNT_HELLO || has_asked_again(conn);
 }
 
+/* On P-384 or with RSA, a ClientKeyExchange costs as much as the answer to the ClientHello. */
+bool tls_conn_is_costly(const struct tls_conn *conn)
+{
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(conn->ssl);
+
+    return tls_conn_is_fresh(conn) || state == TLS_ST_SW_SRVR_DONE || state == TLS_ST_SR_CERT;
+}
+
 bool tls_conn_hand_over(struct tls_conn *conn)
 {
     conn->wire.is_away = wire_room(&conn->wire) > 0;

@@ -193,6 +193,9 @@ enum io_status tls_conn_handshake(struct tls_conn *conn);
  * most of a handshake. */
 bool tls_conn_is_fresh(const struct tls_conn *conn);
 
+/* The next step of the handshake may take long: that, or up to TLS 1.2 to use the client's key. */
+bool tls_conn_is_costly(const struct tls_conn *conn);
+
 /* Before and after another thread calls tls_conn_handshake(): meanwhile nothing else may be
  * done with the conn, and it leaves the pool alone. False if the pool has no buffer. */
 bool tls_conn_hand_over(struct tls_conn *conn);

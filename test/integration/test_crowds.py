@@ -390,6 +390,23 @@ def test_a_second_hello_is_answered_in_the_thread(costly, certificates):
     assert costs.thread > costs.loop
 
 
+def test_the_key_of_a_client_is_used_in_the_thread(costly, certificates):
+    """TLS 1.2 on P-384: to use what the client sends second takes as long as to answer what it sends first."""
+    context = certificates.context("TLSv1.2")
+    context.set_ecdh_curve("secp384r1")
+    crowd = say_hello(costly, context, CROWD)
+    for client in crowd:
+        client.feed()
+    keys = [client.hello() for client in crowd]  # the second flight this time
+    keep_moving(*costly.stream, 0.1)
+    with Costs(costly) as costs:
+        for client, key in zip(crowd, keys):
+            client.sock.sendall(key)
+        for client in crowd:
+            client.handshake()
+    assert costs.thread > costs.loop
+
+
 def test_who_has_left_is_not_answered(costly, any_tls):
     """A reset behind the ClientHello: nobody is there to read what would be costly."""
     crowd = [costly.connect_silently(any_tls) for _ in range(CROWD)]
