@@ -153,7 +153,7 @@ ocsp-dir = ""
 """
 
 
-def hitch(directory, certificate, backend, is_http):
+def hitch(directory, certificate, backend, is_http, is_bulk):
     port = free_port()
     conf = write(directory, "hitch.conf", HITCH.format(
         port=port, backend_port=backend.rpartition(":")[2], pem=certificate.both, suite=SUITE,
@@ -165,6 +165,7 @@ HAPROXY = """
 global
     nbthread 1
     maxconn 5000
+    {buffers}
 
 defaults
     mode {mode}
@@ -180,12 +181,12 @@ backend back
 """
 
 
-def haproxy(directory, certificate, backend, is_http):
+def haproxy(directory, certificate, backend, is_http, is_bulk):
     sock = listening_socket(backlog=4096)
     front = "option forwardfor\n    http-request set-header X-Forwarded-Proto https" if is_http else ""
     conf = write(directory, "haproxy.cfg", HAPROXY.format(
         mode="http" if is_http else "tcp", fd=sock.fileno(), pem=certificate.both, suite=SUITE, backend=backend,
-        front=front))
+        front=front, buffers="tune.bufsize 131072" if is_bulk else ""))
     with sock:
         return Server(directory, ["/usr/sbin/haproxy", "-db", "-f", conf], sock.getsockname()[1],
                       inherited=[sock.fileno()])
@@ -204,7 +205,7 @@ NGINX_STREAM = """
 stream {{
     server {{
         {tls}
-        proxy_pass {backend}; proxy_timeout 5m; proxy_buffer_size 64k;
+        proxy_pass {backend}; proxy_timeout 5m; {buffers}
     }}
 }}
 """
@@ -225,9 +226,10 @@ http {{
 """
 
 
-def nginx(directory, certificate, backend, is_http):
+def nginx(directory, certificate, backend, is_http, is_bulk):
     sock = listening_socket(backlog=4096)
     values = {"directory": directory, "backend": backend, "user": "user root;" if os.geteuid() == 0 else "",
+              "buffers": "proxy_buffer_size 64k;" if is_bulk else "",
               "load": "" if is_http else "load_module /usr/lib/nginx/modules/ngx_stream_module.so;",
               "tls": NGINX_TLS.format(listen=address_of(sock), suite=SUITE, chain=certificate.chain,
                                       key=certificate.key)}
@@ -256,7 +258,7 @@ TIMEOUTclose = 0
 """
 
 
-def stunnel(directory, certificate, backend, is_http):
+def stunnel(directory, certificate, backend, is_http, is_bulk):
     port = free_port()
     conf = write(directory, "stunnel.conf", STUNNEL.format(
         port=port, backend=backend, chain=certificate.chain, key=certificate.key, suite=SUITE))
@@ -269,12 +271,13 @@ PROGRAMS = {"hitch": "/usr/sbin/hitch", "haproxy": "/usr/sbin/haproxy", "nginx":
             "stunnel": "/usr/bin/stunnel4"}
 
 
-def start(name, directory, certificate, backend, is_http=False):
-    """`name` runs in a new directory of its own below `directory`."""
+def start(name, directory, certificate, backend, is_http=False, is_bulk=False):
+    """`name` runs in a new directory of its own below `directory`. For what `is_bulk` those that can have large buffers,
+    which are cheaper there and dearer in memory."""
     own = directory / name.replace("/", "-")
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     own.chmod(0o755)
     if name in VARIANTS:
         return ours(own, certificate, backend, is_http, name)
-    return PEERS[name](own, certificate, backend, is_http)
+    return PEERS[name](own, certificate, backend, is_http, is_bulk)

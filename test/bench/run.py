@@ -67,7 +67,7 @@ class Bench:
 
     def start(self, name, scenario):
         return contextlib.closing(peers.start(name, self.directory, self.certificates[scenario.key],
-                                              address_of(self.listener), scenario.is_http))
+                                              address_of(self.listener), scenario.is_http, scenario.is_bulk))
 
     def argv(self, server, arguments):
         watched = [word for pid in server.pids() for word in ("--watch", pid)]

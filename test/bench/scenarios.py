@@ -22,9 +22,10 @@ class Scenario:
 
     seconds = None  # it takes as long as it takes
 
-    def __init__(self, title, arguments, figures, *, key="ecdsa", is_http=False, variants=(), check=None):
+    def __init__(self, title, arguments, figures, *, key="ecdsa", is_http=False, is_bulk=False, variants=(),
+                 check=None):
         self.title, self.arguments, self.figures, self.key = title, arguments, figures, key
-        self.is_http, self.variants, self.check = is_http, variants, check
+        self.is_http, self.is_bulk, self.variants, self.check = is_http, is_bulk, variants, check
 
     def measure(self, bench, server, options):
         warm = 0.1 if options.smoke else 0.4
@@ -84,7 +85,7 @@ BUSY = [Figure("busy", lambda r: r["used"] / r["seconds"]), Figure("load busy", 
 
 def bulk(title, target, *arguments):
     figures = [cost("bytes", "CPU s/GB", target, 1e9), rate("bytes", "GB/s", None, 1e-9, 2), *BUSY]
-    return Scenario(title, arguments, figures)
+    return Scenario(title, arguments, figures, is_bulk=True)
 
 
 def handshakes(title, target, *arguments, **more):
