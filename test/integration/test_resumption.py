@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from lib import guest
+
 
 def ticket(proxy, backend, context, **keywords):
     """A client's session with the ticket that it got; TLS 1.3 sends one to HTTP clients alone."""
@@ -134,17 +136,24 @@ def handshakes(proxy, seconds, *options):
 
 
 @pytest.mark.long
-def test_memory_is_bounded_and_a_resumed_handshake_is_cheaper(start_proxy, echo):
+def test_memory_is_bounded(start_proxy, echo):
     """Nothing is remembered of a session: the ticket is with the client."""
     proxy = start_proxy(build="plain", rtmp_backend=echo.address)
     handshakes(proxy, 2, "-reuse", "-tls1_2")
-    memory, count, costs = proxy.memory(), 0, {}
-    for kind in ("-new", "-reuse"):
-        before = proxy.cpu_seconds()
-        made = handshakes(proxy, 5, kind, "-tls1_2")
-        costs[kind] = (proxy.cpu_seconds() - before) / made
-        count += made
+    memory = proxy.memory()
+    count = handshakes(proxy, 5, "-new", "-tls1_2")
     while count < 20000:
         count += handshakes(proxy, 5, "-reuse", "-tls1_2")
     assert proxy.memory() - memory < 1 << 20
+
+
+@pytest.mark.long
+@pytest.mark.skipif(guest.is_here(), reason="system calls of a guest cost more than what is compared")
+def test_a_resumed_handshake_is_cheaper(start_proxy, echo):
+    proxy = start_proxy(build="plain", rtmp_backend=echo.address)
+    costs = {}
+    for kind in ("-new", "-reuse"):
+        before = proxy.cpu_seconds()
+        made = handshakes(proxy, 4, kind, "-tls1_2")
+        costs[kind] = (proxy.cpu_seconds() - before) / made
     assert costs["-reuse"] < costs["-new"] / 2, costs
