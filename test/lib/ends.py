@@ -53,15 +53,16 @@ class Peer:
         return sent
 
     def exchange(self, data):
-        """Send all of `data` while reading as many bytes back."""
+        """Send all of `data` while reading as many bytes, which need not be an answer."""
         wire, parts, missing = memoryview(self.encode(data)), [], len(data)
-        while missing > 0:
-            patience = 0 if self.has_unread() else PATIENCE
-            readable, writable, _ = select.select([self.sock], [self.sock] if wire else [], [], patience)
-            assert readable or writable or not patience, f"stuck with {missing} bytes missing"
+        while wire or missing > 0:
+            sources = [self.sock] if missing > 0 else []
+            patience = 0 if sources and self.has_unread() else PATIENCE
+            readable, writable, _ = select.select(sources, [self.sock] if wire else [], [], patience)
+            assert readable or writable or not patience, f"stuck with {missing} bytes missing, {len(wire)} unsent"
             if writable:
                 wire = wire[self.sock.send(wire):]
-            if readable or self.has_unread():
+            if readable or sources and self.has_unread():
                 parts.append(self.receive())
                 assert parts[-1], f"{self.ended} with {missing} bytes missing"
                 missing -= len(parts[-1])
