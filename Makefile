@@ -38,7 +38,7 @@ tests   = $(patsubst test/unit/%.c,build/asan/%,$(wildcard test/unit/test_*.c))
 
 fuzzers = $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 
-.PHONY: all asan test test-ktls lint unit integration test-red5 soak fuzz bench demo install clean help
+.PHONY: all asan test test-ktls test-ktls-qemu lint unit integration test-red5 soak fuzz bench demo install clean help
 .DEFAULT_GOAL := all
 
 all: build/red5-tls-proxy ## build build/red5-tls-proxy
@@ -159,6 +159,21 @@ test-ktls: all ## kernel TLS in User Mode Linux, and the integration tests with 
 	$(guest) --without-tls -- $(guest_pytest) test/integration/test_ktls.py
 	$(guest) -- env KTLS=on $(guest_pytest) $(addprefix test/integration/test_,$(addsuffix .py,$(ktls_tests)))
 
+# Newer than User Mode Linux, and what real machines run. Slow, so the integration tests are not run there.
+test-ktls-qemu: all build/kernel ## kernel TLS in qemu, which emulates all of it (5 min)
+	$(guest) --qemu build/kernel -- $(guest_pytest) test/guest
+	$(guest) --qemu build/kernel --without-tls -- $(guest_pytest) test/integration/test_ktls.py
+
+# The newest that Debian's release has: unpacked, not installed.
+build/kernel:
+	rm -rf $@.new
+	mkdir -p $@.new
+	cd $@.new && apt-get -q download $$(apt-cache depends linux-image-amd64 linux-image-6.12-amd64 2>/dev/null | \
+	    sed -n 's/.*Depends: \(linux-image-[0-9]\)/\1/p' | sort -V | tail -n 1)
+	cd $@.new && dpkg -x linux-image-*.deb . && rm linux-image-*.deb
+	PATH="$$PATH:/usr/sbin:/sbin" depmod -b $@.new "$$(ls $@.new/lib/modules)"
+	mv $@.new $@
+
 fuzz: $(fuzzers:%=fuzz-%) ## each fuzzer for FUZZ_SECONDS (60)
 
 # What it learns stays in build/; what it finds as well, and its path is printed.
@@ -200,4 +215,4 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
