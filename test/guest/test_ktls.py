@@ -193,6 +193,12 @@ def test_kernel_and_copy_agree(start_tunnel, tls, situation):
 # ---- HTTP ----
 
 
+def read_head(end):
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += end.read(1)
+
+
 @pytest.fixture
 def start_http(start_proxy, backend):
     def start(context, ktls="on"):
@@ -200,7 +206,7 @@ def start_http(start_proxy, backend):
         client = proxy.connect(context)
         client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n")
         server = backend.accept()
-        server.read(1)
+        read_head(server)
         return proxy, client, server
 
     return start
@@ -212,12 +218,10 @@ def test_responses_follow_each_other(start_http, tls):
     for size in 300_000, 0, 5, 2_000_000, 70_000:
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
         with meanwhile(lambda: server.send(head + BIG[:size])):
-            start = b""
-            while b"\r\n\r\n" not in start:
-                start += client.read(1)
+            read_head(client)
             assert client.read(size) == BIG[:size]
         client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n")
-        server.read(40)
+        read_head(server)
     client.close()
     session = proxy.wait_for_session()
     assert (session.requests, session.ktls, session.spliced) == (6, "tx", "out")
