@@ -96,8 +96,10 @@ static void on_client(struct end *e, uint32_t events)
     size_t head;
 
     (void)events;
-    if (!read_more(e, x))
-        fail("a client's connection ended");
+    do /* a response may come in several records, and no event tells of those that TLS holds */
+        if (!read_more(e, x))
+            fail("a client's connection ended");
+    while (end_holds_more(e));
     head = head_of(x);
     if (head == 0 || x->held < head + PAGE)
         return;
