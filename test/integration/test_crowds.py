@@ -325,13 +325,37 @@ class Costs:
 CROWD = 150
 
 
+class Stream:
+    """Bytes that move all the time, some twenty a second, however long a test prepares what it does beside them."""
+
+    def __init__(self, client, server):
+        self.client, self.server, self.moved, self.is_over = client, server, 0, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.is_over.wait(0.05):
+            self.server.send(b"x")
+            assert self.client.read(1) == b"x"
+            self.moved += 1
+
+    def wait(self, moves):
+        """Until so many bytes more have moved; what was sent to the proxy meanwhile was met, too."""
+        goal = self.moved + moves
+        until(lambda: self.moved >= goal, "the stream goes on")
+
+    def close(self):
+        self.is_over.set()
+        self.thread.join()
+
+
 @pytest.fixture
-def costly(start_proxy, backend, any_tls):
+def costly(start_proxy, backend, any_tls, closing):
     """A live stream, and what the first flights of a crowd cost: `proxy.price`, in seconds."""
     proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, handshake_timeout="3s")
-    stream = proxy.connect(any_tls)
-    proxy.stream = stream, roundtrip(stream, backend)
-    keep_moving(*proxy.stream, 0.3)
+    client = proxy.connect(any_tls)
+    proxy.stream = closing(Stream(client, roundtrip(client, backend)))
+    proxy.stream.wait(7)
     with Costs(proxy) as costs:
         crowd = say_hello(proxy, any_tls, CROWD)
         for client in crowd:
@@ -349,7 +373,7 @@ def answer_hellos(proxy, hellos):
     crowd = [(proxy.connect_plain(), *pieces) for pieces in hellos]
     for client, first, _ in crowd:
         client.sock.sendall(first)
-    keep_moving(*proxy.stream, 0.2)
+    proxy.stream.wait(4)
     with Costs(proxy) as costs:
         for client, _, second in crowd:
             client.sock.sendall(second)
@@ -398,7 +422,7 @@ def test_the_key_of_a_client_is_used_in_the_thread(costly, certificates):
     for client in crowd:
         client.feed()
     keys = [client.hello() for client in crowd]  # the second flight this time
-    keep_moving(*costly.stream, 0.1)
+    costly.stream.wait(2)
     with Costs(costly) as costs:
         for client, key in zip(crowd, keys):
             client.sock.sendall(key)
@@ -426,7 +450,7 @@ def test_who_has_waited_too_long_is_not_answered(costly, any_tls):
     hellos = [client.hello() for client in crowd]
     for client, hello in zip(crowd, hellos):
         client.sock.sendall(hello[:1])
-    keep_moving(*costly.stream, 0.1)
+    costly.stream.wait(2)
     pid, = costly.workers()
     os.kill(pid, signal.SIGSTOP)
     for client, hello in zip(crowd, hellos):
