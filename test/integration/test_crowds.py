@@ -351,7 +351,10 @@ class Stream:
 
 @pytest.fixture
 def costly(start_proxy, backend, any_tls, closing):
-    """A live stream, and what the first flights of a crowd cost: `proxy.price`, in seconds."""
+    """A live stream, and what the first flights of a crowd cost: `proxy.price`, in seconds.
+
+    How many of them the thread does is the scheduler's to say, as it gives way to whatever else runs here; but what
+    was handed over to it, a handshake or more, it does."""
     proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, handshake_timeout="3s")
     client = proxy.connect(any_tls)
     proxy.stream = closing(Stream(client, roundtrip(client, backend)))
@@ -360,8 +363,8 @@ def costly(start_proxy, backend, any_tls, closing):
         crowd = say_hello(proxy, any_tls, CROWD)
         for client in crowd:
             assert client.sock.recv(1) == b"\x16"
-    assert costs.thread > costs.loop
-    proxy.price = costs.thread
+    proxy.price = costs.thread + costs.loop
+    assert costs.thread > proxy.price / CROWD / 2
     for client in crowd:
         client.reset()
     proxy.wait_for_sessions(CROWD)
@@ -393,7 +396,7 @@ def record_of(content):
 def test_a_hello_in_two_records_is_answered_in_the_thread(costly, any_tls):
     hellos = [(record_of(hello[5:13]), record_of(hello[13:])) for hello in hellos_of(costly, any_tls)]
     costs = answer_hellos(costly, hellos)
-    assert costs.thread > costs.loop
+    assert costs.thread > costly.price / CROWD / 2
 
 
 def test_a_second_hello_is_answered_in_the_thread(costly, certificates):
@@ -411,7 +414,7 @@ def test_a_second_hello_is_answered_in_the_thread(costly, certificates):
             client.sock.sendall(hello)
         for client, _ in crowd:
             assert client.sock.recv(1000)[5] == 2
-    assert costs.thread > costs.loop
+    assert costs.thread > costly.price / CROWD / 2
 
 
 def test_the_key_of_a_client_is_used_in_the_thread(costly, certificates):
@@ -428,7 +431,7 @@ def test_the_key_of_a_client_is_used_in_the_thread(costly, certificates):
             client.sock.sendall(key)
         for client in crowd:
             client.handshake()
-    assert costs.thread > costs.loop
+    assert costs.thread > costly.price / CROWD / 2
 
 
 def test_who_has_left_is_not_answered(costly, any_tls):
