@@ -272,15 +272,6 @@ def test_the_thread_gives_way_to_the_loop(crowded, any_tls):
         assert schedule_of(greeter).runtime > schedule_of(pid).runtime
 
 
-def test_short_sessions_alone_need_no_thread(start_proxy, backend, any_tls):
-    """Who has just come, and may leave at once, is no stream yet."""
-    proxy = start_proxy(proxy={"workers": 1}, rtmp_backend=backend.address)
-    for client in say_hello(proxy, any_tls, 60):
-        client.handshake()
-        roundtrip(client, backend)
-    assert threads(proxy) == 1
-
-
 def test_who_leaves_the_crowd_is_let_go(crowded, backend, any_tls):
     crowd = say_hello(crowded, any_tls, 60)
     for client in crowd[::2]:
