@@ -6,6 +6,8 @@ import ssl
 
 import pytest
 
+from lib.beside import Stream
+
 SESSIONS = 60
 
 CLIENT = {
@@ -29,13 +31,11 @@ def act(end, action):
         action(end)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_any_order_of_events(start_proxy, backend, any_tls, seed):
+def events_in_any_order(proxy, backend, context, seed):
     """Three things happen at each end, none of them in a fixed order."""
     chance = random.Random(seed)
-    proxy = start_proxy(proxy={"workers": 2}, protocols="tunnel", tunnel_backend=backend.address)
     for _ in range(SESSIONS):
-        client, server = proxy.connect(any_tls), backend.accept()
+        client, server = proxy.connect(context), backend.accept()
         events = [(client, CLIENT[name]) for name in chance.choices(list(CLIENT), k=3)]
         events += [(server, BACKEND[name]) for name in chance.choices(list(BACKEND), k=3)]
         for event in chance.sample(events, len(events)):
@@ -43,6 +43,26 @@ def test_any_order_of_events(start_proxy, backend, any_tls, seed):
         client.close()
         server.close()
     proxy.wait_for_sessions(SESSIONS)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_of_events(start_proxy, backend, any_tls, seed):
+    proxy = start_proxy(proxy={"workers": 2}, protocols="tunnel", tunnel_backend=backend.address)
+    events_in_any_order(proxy, backend, any_tls, seed)
+    proxy.wait_for_idle_descriptors()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_of_events_beside_a_stream(start_proxy, backend, any_tls, seed):
+    """Whatever new sessions do waits for its turn then; nothing of it is forgotten."""
+    proxy = start_proxy(proxy={"workers": 1}, protocols="tunnel", tunnel_backend=backend.address)
+    client, server = proxy.connect(any_tls), backend.accept()
+    with contextlib.closing(Stream(client, server)) as stream:
+        stream.wait(7)
+        events_in_any_order(proxy, backend, any_tls, seed)
+        stream.wait(2)
+    client.close()
+    server.close()
     proxy.wait_for_idle_descriptors()
 
 

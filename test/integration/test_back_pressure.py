@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from lib.backends import Flood
-from lib.messages import read_request
+from lib.beside import stuck_viewer
 from lib.waiting import Stopwatch, meanwhile
 
 MIB = 1 << 20
@@ -49,19 +49,10 @@ def test_a_client_that_never_reads(start_proxy, backend, any_tls):
 def test_a_browser_that_stops_to_read_holds_little(start_proxy, backend, any_tls):
     """Amid a body of known length, a buffer for one record each way is enough for who takes nothing."""
     proxy = start_proxy(build="plain", proxy={"workers": 1}, http_backend=backend.address)
-
-    def get_stuck():
-        client = proxy.connect(any_tls, receive_buffer=4096)
-        client.send(b"GET /video HTTP/1.1\r\nHost: main.test\r\n\r\n")
-        server = backend.accept()
-        read_request(server)
-        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB))
-        server.send_until_stuck(quiet=0.2)
-
-    get_stuck()
+    stuck_viewer(proxy, backend, any_tls)
     before = proxy.memory()
     for _ in range(SOME):
-        get_stuck()
+        stuck_viewer(proxy, backend, any_tls)
     assert proxy.memory() - before < SOME * 80 * 1024
 
 

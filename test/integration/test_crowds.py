@@ -16,8 +16,9 @@ import time
 import pytest
 
 from lib.backends import Flood
+from lib.beside import BODY, Stream, stuck_viewer
 from lib.messages import ok, read_request, read_response
-from lib.waiting import until
+from lib.waiting import Stopwatch, until
 
 MIB = 1 << 20
 
@@ -173,23 +174,13 @@ def test_waiting_costs_nothing(start_proxy, backend, any_tls):
     proxy.wait_for_idle_descriptors()
 
 
-def get_stuck(proxy, backend, context):
-    """A viewer of a response in chunks, which are looked at in large buffers; both ends."""
-    client = proxy.connect(context, receive_buffer=4096)
-    client.send(b"GET / HTTP/1.1\r\nHost: main.test\r\n\r\n")
-    server = backend.accept()
-    read_request(server)
-    server.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (64 * MIB))
-    server.send_until_stuck(quiet=0.1)
-    return client, server
-
-
 @pytest.mark.long
 def test_a_stream_does_not_keep_the_memory_of_a_burst(start_proxy, backend, any_tls):
     """One client that moves a byte now and then is enough for memory not to be given back at once, but not for ever."""
     proxy = start_proxy(build="plain", proxy={"workers": 1}, rtmp_backend=backend.address, http_backend=backend.address)
     before = proxy.memory()
-    viewers = [get_stuck(proxy, backend, any_tls) for _ in range(60)]
+    framing = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % BODY  # chunks are looked at, in large buffers
+    viewers = [stuck_viewer(proxy, backend, any_tls, framing) for _ in range(60)]
     stream = proxy.connect(any_tls)
     server = roundtrip(stream, backend)
     assert proxy.memory() - before > 6 * MIB
@@ -316,30 +307,6 @@ class Costs:
 CROWD = 150
 
 
-class Stream:
-    """Bytes that move all the time, some twenty a second, however long a test prepares what it does beside them."""
-
-    def __init__(self, client, server):
-        self.client, self.server, self.moved, self.is_over = client, server, 0, threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self):
-        while not self.is_over.wait(0.05):
-            self.server.send(b"x")
-            assert self.client.read(1) == b"x"
-            self.moved += 1
-
-    def wait(self, moves):
-        """Until so many bytes more have moved; what was sent to the proxy meanwhile was met, too."""
-        goal = self.moved + moves
-        until(lambda: self.moved >= goal, "the stream goes on")
-
-    def close(self):
-        self.is_over.set()
-        self.thread.join()
-
-
 @pytest.fixture
 def costly(request, start_proxy, backend, any_tls, closing):
     """A live stream, and what the first flights of a crowd cost: `proxy.price`, in seconds.
@@ -447,11 +414,13 @@ def test_who_has_waited_too_long_is_not_answered(costly, any_tls):
     for client, hello in zip(crowd, hellos):
         client.sock.sendall(hello[:1])
     costly.stream.wait(2)
-    pid, = costly.workers()
-    os.kill(pid, signal.SIGSTOP)
-    for client, hello in zip(crowd, hellos):
-        client.sock.sendall(hello[1:])
-    time.sleep(5.1)
+    since = Stopwatch()
+    with since:
+        pid, = costly.workers()
+        os.kill(pid, signal.SIGSTOP)
+        for client, hello in zip(crowd, hellos):
+            client.sock.sendall(hello[1:])
+        until(lambda: since.so_far() > 5, "the last of them is too late")
     before = len(costly.sessions())
     with Costs(costly) as costs:
         os.kill(pid, signal.SIGCONT)
@@ -491,8 +460,7 @@ def test_streams_that_fill_every_turn_leave_room_for_new_clients(start_proxy, cl
         "flood": {"protocols": "tunnel", "tunnel_backend": closing(Flood()).address},
         "front": {"rtmp_backend": backend.address}})
     with contextlib.closing(Viewers([proxy.connect(any_tls, listener="flood") for _ in range(viewers)])) as crowd:
-        until(lambda: crowd.received > viewers * pump, "all is under way")
-        time.sleep(0.5)
+        until(lambda: crowd.received > 20 * viewers * pump, "the downloads are streams by now")
         before = crowd.received
         clients = [proxy.connect_silently(any_tls, listener="front") for _ in range(newcomers)]
         for client in clients:
