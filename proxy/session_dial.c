@@ -15,11 +15,18 @@ static uint64_t now_of(const struct session *s)
     return uv_now(s->set->loop);
 }
 
-/* Refused and unreachable are worth another try. A reset is none: there was a
- * connection, and dialling twice is not for a proxy to decide. */
+/* There was a connection, and it was reset; behind a FIN Linux calls that EPIPE
+ * (net/ipv4/tcp_input.c, tcp_reset). */
+static bool is_reset(int error)
+{
+    return error == ECONNRESET || error == ECONNABORTED || error == EPIPE;
+}
+
+/* Refused and unreachable are worth another try. A reset is none: dialling twice is not
+ * for a proxy to decide. */
 static enum session_state retry_later(struct session *s, int error)
 {
-    if (error == ECONNRESET || error == ECONNABORTED || error_is_shortage(error)) {
+    if (is_reset(error) || error_is_shortage(error)) {
         session_end(s, error_is_shortage(error) ? END_NO_MEMORY : END_BACKEND_RESET,
                     strerror(error));
         return s->state;

@@ -1,5 +1,7 @@
 """Backends that cannot be reached, or not at once."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -72,6 +74,25 @@ def test_a_backend_that_does_not_answer(start_proxy, closing, any_tls):
     session = proxy.wait_for_session()
     assert session.end == "connect_timeout"
     assert backend.address in session.error
+
+
+@pytest.mark.parametrize("steps", [["reset"], ["fin", "reset"]], ids=" and ".join)
+def test_a_connection_that_was_reset_is_not_dialled_again(start_proxy, closing, any_tls, steps):
+    """It came about, and was over, before the worker had looked at it."""
+    backend = closing(NeverAnswers())
+    proxy = start_proxy(proxy={"workers": 1}, rtmp_backend=backend.address, connect_timeout="10s")
+    proxy.connect(any_tls).send(b"\x03")
+    until(lambda: dials_to(backend) == 1, "a dial")
+    worker, = proxy.workers()
+    os.kill(worker, signal.SIGSTOP)
+    backend.start_answering()
+    backend.accept()  # the connection that had filled the queue
+    server = backend.accept()
+    for step in steps:
+        getattr(server, step)()
+    os.kill(worker, signal.SIGCONT)
+    assert proxy.wait_for_session().end == "backend_reset"
+    assert not backend.was_dialled()
 
 
 def test_no_more_dials_at_once_than_max_dials(start_proxy, closing, any_tls):
