@@ -22,6 +22,7 @@ static const char *const level_names[] = {
 
 static enum log_level highest = LOG_INFO;
 static unsigned long dropped;
+static bool is_torn;    /* the last of these went out in part */
 static int output = -1; /* log_open's */
 static bool is_socket;
 
@@ -94,8 +95,12 @@ static bool put_line(const char *line, size_t n)
 
     if (output >= 0 && is_socket)
         return send(output, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
-    if (output >= 0)
-        return write(output, line, n) == (ssize_t)n;
+    if (output >= 0) {
+        ssize_t put = write(output, line, n);
+
+        is_torn |= put > 0 && put < (ssize_t)n; /* a full disk */
+        return put == (ssize_t)n;
+    }
 
     /* A pipe that polls writable takes PIPE_BUF (4096) bytes, more than a line has. */
     return poll(&standard_error, 1, 0) == 1 && (standard_error.revents & POLLOUT) != 0 &&
@@ -109,11 +114,15 @@ static void report_dropped(void)
 
     if (dropped == 0)
         return;
-    n = put_time(line, sizeof(line));
+    line[0] = '\n'; /* behind what is there of a line */
+    n = is_torn;
+    n += put_time(line + n, sizeof(line) - n);
     n += (size_t)snprintf(line + n, sizeof(line) - n,
                           "warn %lu log lines were lost: standard error was full\n", dropped);
-    if (put_line(line, n))
-        dropped = 0;
+    if (!put_line(line, n))
+        return;
+    dropped = 0;
+    is_torn = false;
 }
 
 void log_line(enum log_level level, const char *format, ...)

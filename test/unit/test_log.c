@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <regex.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -254,6 +255,35 @@ static void a_file_is_shared(void **state)
     (void)fclose(file);
 }
 
+/* A line that a full disk cut off does not run into the next one. */
+static void a_full_disk_costs_whole_lines(void **state)
+{
+    char text[1024] = "";
+    FILE *file = tmpfile();
+    struct rlimit before, full;
+    int fd;
+
+    (void)state;
+    assert_non_null(file);
+    fd = fileno(file);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full = (struct rlimit){ .rlim_cur = 10, .rlim_max = before.rlim_max };
+    redirect_stderr(fd);
+    log_open();
+    (void)setrlimit(RLIMIT_FSIZE, &full);
+    log_info("cut off");
+    log_info("lost");
+    (void)setrlimit(RLIMIT_FSIZE, &before);
+    log_info("kept");
+    restore_stderr();
+
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_int_equal(text[10], '\n');
+    assert_matches(text, "\n[^\n]* warn 2 log lines were lost[^\n]*\n[^\n]* info kept\n$");
+    (void)fclose(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_full_pipe_drops_and_counts),
         cmocka_unit_test(a_reader_that_is_gone_ends_nothing),
         cmocka_unit_test(a_file_is_shared),
+        cmocka_unit_test(a_full_disk_costs_whole_lines),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
